@@ -1,0 +1,42 @@
+"""rareflow forges the attack records that an intrusion-detection data set lacks.
+
+>>> from rareflow import VAEWGANGP                                            # doctest: +SKIP
+>>> VAEWGANGP(random_state=0).fit(X, y).sample("NMRI", 500, random_state=7)   # doctest: +SKIP
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rareflow.data.load import load_table
+    from rareflow.data.simulator import simulate_gas_pipeline
+    from rareflow.data.table import Table
+    from rareflow.generators.estimators import VAEWGANGP
+    from rareflow.generators.portable import PortableGenerator
+    from rareflow.generators.sampler import VAEWGANGPSampler
+
+__all__ = [
+    "VAEWGANGP",
+    "PortableGenerator",
+    "Table",
+    "VAEWGANGPSampler",
+    "load_table",
+    "simulate_gas_pipeline",
+]
+
+_HOMES = {
+    "VAEWGANGP": "rareflow.generators.estimators",
+    "PortableGenerator": "rareflow.generators.portable",
+    "Table": "rareflow.data.table",
+    "VAEWGANGPSampler": "rareflow.generators.sampler",
+    "load_table": "rareflow.data.load",
+    "simulate_gas_pipeline": "rareflow.data.simulator",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be anything
+    """Import a public name where it is first used: the command line's help needs no torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'rareflow' has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415
+
+    return getattr(import_module(_HOMES[name]), name)

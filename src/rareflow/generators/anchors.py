@@ -1,0 +1,95 @@
+"""The real rows that sampling stays near: chosen per class, encoded, with their neighbours and their forest."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.neighbors import NearestNeighbors
+
+from rareflow.generators.networks import Encoder
+
+__all__ = ["ANCHORS_PER_CLASS", "choose_anchors", "encode_latent", "fit_forest", "latent_neighbours"]
+
+ANCHORS_PER_CLASS = 2_000
+"""Real rows kept of each class: bounds a registered model's size and its neighbour search."""
+
+_TREES = 32
+_DEPTH = 16
+
+
+def choose_anchors(
+    classes: NDArray[np.intp], rng: np.random.Generator
+) -> tuple[NDArray[np.intp], list[list[int]]]:
+    """Choose up to `ANCHORS_PER_CLASS` rows of each class.
+
+    Returns
+    -------
+    rows, spans
+        Row numbers, class by class; and each class's ``[start, stop]`` among them.
+    """
+    chosen, spans, start = [], [], 0
+    for kind in range(int(classes.max()) + 1):
+        rows = np.flatnonzero(classes == kind)
+        if len(rows) > ANCHORS_PER_CLASS:
+            rows = np.sort(rng.choice(rows, ANCHORS_PER_CLASS, replace=False))
+        chosen.append(rows)
+        spans.append([start, start + len(rows)])
+        start += len(rows)
+    return np.concatenate(chosen), spans
+
+
+def encode_latent(
+    encoder: Encoder | None, x: torch.Tensor, c: torch.Tensor, latent_dim: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give the posterior mean and log-variance of each anchor, ``(A, latent_dim)``; the prior's without encoder."""
+    if encoder is None:
+        return np.zeros((len(x), latent_dim), np.float32), np.zeros((len(x), latent_dim), np.float32)
+    with torch.inference_mode():
+        mu, logvar = encoder(x, c)
+    return mu.cpu().numpy(), logvar.cpu().numpy()
+
+
+def latent_neighbours(mu: NDArray[np.float32], spans: list[list[int]], n_neighbors: int) -> NDArray[np.int32]:
+    """Find each anchor's nearest anchors of its own class in latent space, ``(A, n_neighbors)``.
+
+    A class of fewer rows repeats its neighbours; a row alone is its own neighbour.
+    """
+    found = np.empty((len(mu), n_neighbors), dtype=np.int32)
+    for start, stop in spans:
+        own = mu[start:stop]
+        count = min(n_neighbors, len(own) - 1)
+        if count == 0:
+            found[start:stop] = start
+            continue
+        near = NearestNeighbors(n_neighbors=count).fit(own).kneighbors(return_distance=False)
+        found[start:stop] = start + np.take(near, np.arange(n_neighbors) % count, axis=1)
+    return found
+
+
+def fit_forest(
+    features: NDArray[np.float32], classes: NDArray[np.intp], seed: int
+) -> dict[str, NDArray[Any]]:
+    """Fit the filter's forest on the anchors and give it as arrays (``forest.*``), so that nothing is pickled."""
+    forest = RandomForestClassifier(_TREES, max_depth=_DEPTH, class_weight="balanced", random_state=seed)
+    trees = [tree.tree_ for tree in forest.fit(features, classes).estimators_]
+    sizes = [tree.node_count for tree in trees]
+    roots = np.cumsum([0, *sizes[:-1]])
+    moved = [
+        (
+            np.where(tree.children_left < 0, -1, tree.children_left + root),
+            np.where(tree.children_left < 0, -1, tree.children_right + root),
+        )
+        for tree, root in zip(trees, roots, strict=True)
+    ]
+    return {
+        "forest.roots": roots.astype(np.int32),
+        "forest.feature": np.concatenate([tree.feature for tree in trees]).astype(np.int32),
+        "forest.threshold": np.concatenate([tree.threshold for tree in trees]),
+        "forest.left": np.concatenate([left for left, _ in moved]).astype(np.int32),
+        "forest.right": np.concatenate([right for _, right in moved]).astype(np.int32),
+        "forest.value": np.concatenate([tree.value[:, 0, :] for tree in trees]).astype(np.float32),
+    }

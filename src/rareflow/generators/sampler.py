@@ -1,0 +1,93 @@
+"""The generator as an imbalanced-learn sampler: `fit_resample` balances a table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from imblearn.over_sampling.base import BaseOverSampler
+from imblearn.utils import check_target_type
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.validation import validate_data
+
+from rareflow.generators.estimators import VAEWGANGP
+
+__all__ = ["VAEWGANGPSampler"]
+
+
+class VAEWGANGPSampler(BaseOverSampler):
+    """Over-sample with rows forged by a conditional VAE-WGAN-GP.
+
+    Parameters
+    ----------
+    sampling_strategy
+        imbalanced-learn's: ``"auto"``, ``"minority"``, ``"not majority"``, ``"all"``, a float for two classes,
+        a mapping of class to rows wanted, or a callable that gives one.
+    generator
+        An unfitted `VAEWGANGP`, cloned before it is fitted; ``None`` takes its defaults.
+    random_state
+        Seed of training and sampling.
+
+    Attributes
+    ----------
+    generator_
+        The fitted `VAEWGANGP`; trained on all rows, so that rare classes borrow what the others know.
+    synthetic_mask_
+        Boolean, one entry a returned row: true where the row is forged. Real rows come first, in their order.
+    """
+
+    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 - scikit-learn's own form
+        **BaseOverSampler._parameter_constraints,  # noqa: SLF001
+        "generator": [VAEWGANGP, None],
+    }
+
+    def __init__(
+        self,
+        *,
+        sampling_strategy: Any = "auto",  # noqa: ANN401 - imbalanced-learn's
+        generator: VAEWGANGP | None = None,
+        random_state: Any = None,  # noqa: ANN401 - scikit-learn's
+    ) -> None:
+        super().__init__(sampling_strategy=sampling_strategy)
+        self.generator = generator
+        self.random_state = random_state
+
+    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: ANN401 - imbalanced-learn's hook
+        """Check as imbalanced-learn does, but let text, categories and missing values pass."""
+        y, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
+        if isinstance(X, pd.DataFrame):
+            dense = {n: X[n].sparse.to_dense() for n in X.columns if isinstance(X[n].dtype, pd.SparseDtype)}
+            X = X.assign(**dense)
+        else:
+            X = check_array(X, dtype=None, ensure_all_finite=False)
+        validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
+        return X, y, one_vs_all
+
+    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:  # noqa: ANN401
+        seeds = check_random_state(self.random_state).randint(2**31, size=1 + len(self.sampling_strategy_))
+        generator = VAEWGANGP() if self.generator is None else clone(self.generator)
+        self.generator_ = generator.set_params(random_state=int(seeds[0])).fit(X, y)
+        forged = [
+            self.generator_.sample(label, count, random_state=int(seed))
+            for (label, count), seed in zip(self.sampling_strategy_.items(), seeds[1:], strict=True)
+        ]
+        new_y = np.repeat(list(self.sampling_strategy_), list(self.sampling_strategy_.values())).astype(
+            y.dtype
+        )
+        self.synthetic_mask_ = np.arange(len(y) + len(new_y)) >= len(y)
+        if isinstance(X, pd.DataFrame):
+            parts = [X, *(frame.set_axis(X.columns, axis=1).astype(X.dtypes) for frame in forged)]
+            resampled = pd.concat(parts, ignore_index=True)
+        else:
+            resampled = np.vstack([X, *(frame.to_numpy(dtype=X.dtype) for frame in forged)])
+        return resampled, np.concatenate([y, new_y])
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = False
+        tags.input_tags.string = True
+        tags.input_tags.allow_nan = True
+        return tags

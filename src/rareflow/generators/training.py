@@ -1,0 +1,276 @@
+"""The training loop: an iterator of frozen steps. It never logs, prints, saves or stops itself."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from rareflow.errors import ConfigError, DivergedError
+from rareflow.generators import losses
+from rareflow.generators.networks import Critic, Encoder, initialise
+from rareflow.generators.portable import Decoder, Layout
+
+__all__ = ["ARCHITECTURES", "Networks", "Step", "TrainingConfig", "train"]
+
+ARCHITECTURES = ("vae-wgan-gp", "vae", "wgan-gp", "wgan")
+"""The paper's model and its controls: the same parts, with the critic, the encoder or the penalty left out."""
+
+_INDEX_STEPS = 64  # batches whose rows are drawn in one go
+_WEIGHT_CLIP = 0.01  # WGAN's box for the critic's weights (arXiv 1701.07875)
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """The knobs of a training.
+
+    Parameters
+    ----------
+    architecture
+        One of `ARCHITECTURES`.
+    latent_dim
+        Length of z, >= 1.
+    hidden_dim
+        Width of each of the two hidden layers of every network, >= 1.
+    lambda_gp
+        Weight of the gradient penalty in Eq. 7, >= 0.
+    n_critic
+        Critic steps a generator step, >= 1.
+    kl_weight
+        Weight of the KL term in Eq. 8 (the paper's is 1), >= 0.
+    learning_rate
+        Adam's, > 0.
+    steps
+        Generator steps, >= 1.
+    batch_size
+        Rows a batch, >= 1; batches hold every class about equally often.
+    """
+
+    architecture: str = "vae-wgan-gp"
+    latent_dim: int = 16
+    hidden_dim: int = 128
+    lambda_gp: float = 10.0
+    n_critic: int = 5
+    kl_weight: float = 0.1
+    learning_rate: float = 1e-3
+    steps: int = 500
+    batch_size: int = 256
+
+    def __post_init__(self) -> None:
+        if self.architecture not in ARCHITECTURES:
+            raise ConfigError(f"architecture={self.architecture!r} is none of {', '.join(ARCHITECTURES)}")
+        least = {"latent_dim": 1, "hidden_dim": 1, "n_critic": 1, "steps": 1, "batch_size": 1}
+        for name, value in asdict(self).items():
+            if name == "architecture":
+                continue
+            if not math.isfinite(value) or value < least.get(name, 0):
+                raise ConfigError(
+                    f"{name}={value!r} must be a finite number of at least {least.get(name, 0)}"
+                )
+        if self.learning_rate == 0:
+            raise ConfigError("learning_rate=0 trains nothing; give a positive number such as 0.001")
+
+    @property
+    def has_encoder(self) -> bool:
+        """Whether rows are encoded, so that sampling can stay near them."""
+        return self.architecture.startswith("vae")
+
+    @property
+    def has_critic(self) -> bool:
+        """Whether the generator plays against a critic."""
+        return self.architecture != "vae"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One generator step's losses; NaN where the architecture has no such part.
+
+    Parameters
+    ----------
+    step
+        Generator step, from 1.
+    critic
+        Eq. 7's Wasserstein estimate E[D(x)] - E[D(G(z))] after the last critic step.
+    generator
+        -E[D(G(z))].
+    gradient_penalty
+        E[(||grad D|| - 1)^2], without lambda.
+    reconstruction, kl
+        The two terms of Eq. 2, in nats a row.
+    """
+
+    step: int
+    critic: float = math.nan
+    generator: float = math.nan
+    gradient_penalty: float = math.nan
+    reconstruction: float = math.nan
+    kl: float = math.nan
+
+
+class Networks(nn.Module):
+    """Encoder, decoder and critic of one model, drawn from one random source."""
+
+    def __init__(self, config: TrainingConfig, layout: Layout, classes: int, source: torch.Generator) -> None:
+        super().__init__()
+        width, hidden, latent = layout.width, config.hidden_dim, config.latent_dim
+        self.decoder = Decoder(latent, classes, hidden, width)
+        self.encoder = Encoder(width, classes, hidden, latent) if config.has_encoder else None
+        self.critic = Critic(width, classes, hidden) if config.has_critic else None
+        initialise(self, source)
+
+
+def train(
+    x: Tensor,
+    classes: Tensor,
+    layout: Layout,
+    config: TrainingConfig,
+    networks: Networks,
+    source: torch.Generator,
+) -> Iterator[Step]:
+    """Train the networks in place, one generator step a turn.
+
+    Parameters
+    ----------
+    x
+        Codec vectors of the training rows, ``(N, D)``, on the device of the networks.
+    classes
+        Class number of each row, ``(N,)``, int64 from 0; every number below the largest occurs.
+    layout, config, networks, source
+        As named; `source` is a random source on the same device.
+
+    Raises
+    ------
+    DivergedError
+        If a loss is no longer finite.
+    """
+    loop = _Loop(x, classes, layout, config, networks, source)
+    for number in range(1, config.steps + 1):
+        found = loop.turn()
+        if not all(math.isfinite(value) for value in found.values()):
+            raise DivergedError(
+                f"training diverged at step {number} of {config.steps} ({found}); lower learning_rate or raise n_critic"
+            )
+        yield Step(number, **found)
+
+
+class _Loop:
+    """What a turn of the loop needs; `turn` is n_critic critic steps and one generator step."""
+
+    def __init__(
+        self,
+        x: Tensor,
+        classes: Tensor,
+        layout: Layout,
+        config: TrainingConfig,
+        networks: Networks,
+        source: torch.Generator,
+    ) -> None:
+        self.x, self.layout, self.config, self.networks, self.source = x, layout, config, networks, source
+        self.onehot = functional.one_hot(classes).to(x.dtype)
+        self.batches = self._batches(classes)
+        betas = (0.5, 0.9) if config.has_critic else (0.9, 0.999)
+        makers = [networks.decoder, networks.encoder]
+        self.weights = [p for part in makers if part is not None for p in part.parameters()]
+        self.generator_adam = torch.optim.Adam(self.weights, config.learning_rate, betas, fused=True)
+        if networks.critic is not None:
+            self.critic_adam = torch.optim.Adam(
+                networks.critic.parameters(), config.learning_rate, betas, fused=True
+            )
+
+    def _batches(self, classes: Tensor) -> Iterator[Tensor]:
+        """Yield row numbers of class-balanced batches for ever: a uniform class, then a uniform row of it."""
+        order = torch.argsort(classes, stable=True)
+        counts = torch.bincount(classes)
+        first = torch.cumsum(counts, 0) - counts
+        shape = (_INDEX_STEPS, self.config.batch_size)
+        while True:
+            drawn = torch.rand((2, *shape), generator=self.source, device=classes.device, dtype=torch.float64)
+            kind = (drawn[0] * len(counts)).long()
+            within = (drawn[1] * counts[kind]).long()
+            yield from order[first[kind] + within]
+
+    def turn(self) -> dict[str, float]:
+        """Do n_critic critic steps and one generator step; give the last losses."""
+        found: dict[str, Tensor] = {}
+        if self.networks.critic is not None:
+            for _ in range(self.config.n_critic):
+                found |= self._critic_step(self.networks.critic)
+        found |= self._generator_step()
+        return {name: float(value) for name, value in found.items()}
+
+    def _noise(self, rows: int) -> Tensor:
+        shape = (rows, self.config.latent_dim)
+        return torch.randn(shape, generator=self.source, device=self.x.device, dtype=self.x.dtype)
+
+    def _latent(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Draw z from q(z|x, c), with the posterior's parameters; from the prior where no encoder is."""
+        eps = self._noise(len(x))
+        if self.networks.encoder is None:
+            return eps, None, None
+        mu, logvar = self.networks.encoder(x, c)
+        return losses.reparametrise(mu, logvar, eps), mu, logvar
+
+    def _critic_step(self, critic: Critic) -> dict[str, Tensor]:
+        rows = next(self.batches)
+        x, c = self.x[rows], self.onehot[rows]
+        with torch.no_grad():
+            z = self._half_prior(self._latent(x, c)[0])
+            fake = self.layout.activate(self.networks.decoder(z, c))
+        scores = critic(torch.cat([x, fake]), torch.cat([c, c]))
+        gain = losses.wasserstein(*scores.chunk(2))
+        found = {"critic": gain.detach()}
+        loss = -gain
+        if self.config.architecture != "wgan":
+            t = torch.rand((len(x), 1), generator=self.source, device=x.device, dtype=x.dtype)
+            penalty = losses.gradient_penalty(critic.input_gradient(torch.lerp(x, fake, t), c))
+            found["gradient_penalty"] = penalty.detach()
+            loss = loss + self.config.lambda_gp * penalty
+        self.critic_adam.zero_grad()
+        loss.backward()
+        self.critic_adam.step()
+        if self.config.architecture == "wgan":
+            with torch.no_grad():
+                for weight in critic.parameters():
+                    weight.clamp_(-_WEIGHT_CLIP, _WEIGHT_CLIP)
+        return found
+
+    def _half_prior(self, z: Tensor) -> Tensor:
+        """Replace the first half by draws from the prior, as in Eq. 7.
+
+        Sampling stays near encoded rows, so the critic judges what the decoder makes of the posterior too.
+        """
+        half = len(z) // 2
+        return torch.cat([self._noise(half), z[half:]])
+
+    def _generator_step(self) -> dict[str, Tensor]:
+        rows = next(self.batches)
+        x, c = self.x[rows], self.onehot[rows]
+        z, mu, logvar = self._latent(x, c)
+        loss = torch.zeros((), device=x.device, dtype=x.dtype)
+        found: dict[str, Tensor] = {}
+        raw = self.networks.decoder(z, c)
+        if mu is not None and logvar is not None:
+            recon, kl = losses.reconstruction(raw, x, self.layout), losses.kl_divergence(mu, logvar)
+            found |= {"reconstruction": recon.detach(), "kl": kl.detach()}
+            loss = loss + recon + self.config.kl_weight * kl
+        if self.networks.critic is not None:
+            half = len(x) // 2
+            raw = torch.cat([self.networks.decoder(self._noise(half), c[:half]), raw[half:]])
+            score = -self.networks.critic(self.layout.activate(raw), c).mean()
+            found["generator"] = score.detach()
+            loss = loss + score
+        self.generator_adam.zero_grad()
+        loss.backward(inputs=self.weights)
+        self.generator_adam.step()
+        return found
+
+
+def seeded(seed: int | np.random.SeedSequence, device: torch.device) -> torch.Generator:
+    """Give a random source on a device from a seed."""
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    return torch.Generator(device).manual_seed(int(sequence.generate_state(1, np.uint64)[0] >> 1))

@@ -1,0 +1,70 @@
+import numpy as np
+import pandas as pd
+import pytest
+from imblearn.pipeline import Pipeline
+from imblearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.model_selection import GridSearchCV
+from sklearn.tree import DecisionTreeClassifier
+
+from rareflow import VAEWGANGP, VAEWGANGPSampler
+
+QUICK = VAEWGANGP(steps=3, hidden_dim=8, latent_dim=2, n_critic=1, batch_size=16)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "check"),
+    list(estimator_checks_generator(VAEWGANGPSampler(generator=QUICK, random_state=0))),
+)
+def test_imbalanced_learn_accepts_the_sampler(estimator, check):
+    check(estimator)
+
+
+def mixed_table(rows=60):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {
+            "bytes": rng.integers(0, 1000, rows).astype("int32"),
+            "rate": rng.random(rows).astype("float32"),
+            "proto": pd.Categorical(rng.choice(["tcp", "udp"], rows), categories=["icmp", "tcp", "udp"]),
+            "flag": rng.random(rows) < 0.5,
+            "service": pd.Series(rng.choice(["http", "dns"], rows), dtype="str"),
+        }
+    )
+    y = pd.Series(np.where(np.arange(rows) % 6 == 0, "rare", "common"), name="label")
+    return X, y
+
+
+@pytest.mark.parametrize(
+    ("strategy", "expected"),
+    [
+        ("auto", {"common": 50, "rare": 50}),
+        ({"rare": 27}, {"common": 50, "rare": 27}),
+        (0.5, {"common": 50, "rare": 25}),
+    ],
+)
+def test_a_mixed_table_is_balanced_to_exact_counts_with_its_dtypes_kept(strategy, expected):
+    X, y = mixed_table()
+    sampler = VAEWGANGPSampler(sampling_strategy=strategy, generator=QUICK, random_state=0)
+    X_res, y_res = sampler.fit_resample(X, y)
+    assert y_res.value_counts().to_dict() == expected
+    pd.testing.assert_series_equal(X_res.dtypes, X.dtypes)
+    pd.testing.assert_frame_equal(X_res[~sampler.synthetic_mask_], X)
+    assert (y_res[sampler.synthetic_mask_] == "rare").all()
+
+
+def test_the_same_random_state_gives_the_same_rows():
+    X, y = mixed_table()
+    first, second = (
+        VAEWGANGPSampler(generator=QUICK, random_state=3).fit_resample(X, y)[0] for _ in range(2)
+    )
+    pd.testing.assert_frame_equal(first, second)
+
+
+def test_it_is_tuned_inside_an_imbalanced_learn_pipeline():
+    X, y = mixed_table()
+    pipeline = Pipeline(
+        [("forge", VAEWGANGPSampler(generator=QUICK, random_state=0)), ("tree", DecisionTreeClassifier())]
+    )
+    search = GridSearchCV(pipeline, {"forge__generator__latent_dim": [1, 2]}, cv=2, error_score="raise")
+    search.fit(X[["bytes", "rate"]], y)
+    assert search.best_params_["forge__generator__latent_dim"] in {1, 2}
