@@ -1,0 +1,99 @@
+"""The search space of a study, in one place: the generator's knobs, how it is sampled, the amount per class."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from rareflow.generators.estimators import VAEWGANGP
+from rareflow.generators.portable import SAMPLING_MODES, SNAPS
+
+if TYPE_CHECKING:
+    import optuna
+
+__all__ = ["DEFAULT", "GROWTHS", "RAW", "Candidate", "default_candidate", "params_of", "suggest"]
+
+GROWTHS = (0.0, 1.0, 3.0, 10.0, 20.0)
+"""Forged rows for each real one that a class may get; 0 leaves the class alone."""
+
+RAW, DEFAULT = "raw", "default"
+"""Roles of the two trials that every study holds: no augmentation, and the defaults."""
+
+_DEFAULT_GROWTH = 3.0
+
+_KNOBS: dict[str, Callable[[optuna.Trial, str], Any]] = {
+    "latent_dim": lambda trial, name: trial.suggest_int(name, 4, 64, log=True),
+    "lambda_gp": lambda trial, name: trial.suggest_float(name, 1.0, 30.0, log=True),
+    "n_critic": lambda trial, name: trial.suggest_int(name, 1, 5),
+    "kl_weight": lambda trial, name: trial.suggest_float(name, 0.01, 1.0, log=True),
+    "learning_rate": lambda trial, name: trial.suggest_float(name, 3e-4, 3e-3, log=True),
+    "hidden_dim": lambda trial, name: trial.suggest_categorical(name, [64, 128, 256]),
+    "steps": lambda trial, name: trial.suggest_int(name, 100, 500, step=100),
+    "codec": lambda trial, name: trial.suggest_categorical(name, ["asinh", "quantile"]),
+    # Not "prior": it measured worse than adding nothing on every table (DESIGN.md, section 3).
+    "sampling": lambda trial, name: trial.suggest_categorical(name, SAMPLING_MODES[1:]),
+    "n_neighbors": lambda trial, name: trial.suggest_int(name, 1, 10),
+    "noise": lambda trial, name: trial.suggest_float(name, 0.0, 1.0),
+    "filter": lambda trial, name: trial.suggest_categorical(name, [False, True]),
+    "snap": lambda trial, name: trial.suggest_categorical(name, SNAPS),
+}
+"""The tuned parameters of `rareflow.VAEWGANGP` and how a trial is asked for each."""
+
+_GROWTH = "growth."
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One thing to try.
+
+    Parameters
+    ----------
+    generator
+        Parameters of `rareflow.VAEWGANGP`; those not named are its defaults.
+    growth
+        Forged rows for each real one, by class. Empty: the table as it is (RAW).
+    """
+
+    generator: Mapping[str, Any] = field(default_factory=dict)
+    growth: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def is_raw(self) -> bool:
+        """Whether nothing is forged."""
+        return not any(self.growth.values())
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, Any]) -> Candidate:
+        """Read a candidate off a trial's parameters."""
+        growth = {name.removeprefix(_GROWTH): value for name, value in params.items() if name.startswith(_GROWTH)}
+        return cls({name: value for name, value in params.items() if not name.startswith(_GROWTH)}, growth)
+
+
+def suggest(trial: optuna.Trial, class_counts: Mapping[str, int]) -> Candidate:
+    """Ask a trial for a candidate.
+
+    Parameters
+    ----------
+    trial
+        An Optuna trial.
+    class_counts
+        Rows of each class in the training part, the largest class first: that one is never grown.
+    """
+    for name, ask in _KNOBS.items():
+        ask(trial, name)
+    for label in list(class_counts)[1:]:
+        trial.suggest_categorical(f"{_GROWTH}{label}", GROWTHS)
+    return Candidate.from_params(trial.params)
+
+
+def default_candidate(class_counts: Mapping[str, int]) -> Candidate:
+    """Give the defaults: the generator's own, and each class but the largest grown threefold."""
+    own = VAEWGANGP().get_params()
+    knobs = {name: own[name] for name in _KNOBS} | {"sampling": "residual"}
+    return Candidate(knobs, dict.fromkeys(list(class_counts)[1:], _DEFAULT_GROWTH))
+
+
+def params_of(candidate: Candidate) -> dict[str, Any]:
+    """Give a candidate as a trial's parameters, to be enqueued."""
+    return {**candidate.generator, **{f"{_GROWTH}{label}": value for label, value in candidate.growth.items()}}

@@ -1,0 +1,91 @@
+"""The winner: the best trials and RAW once more, on inner splits that the search never saw."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from optuna.trial import TrialState
+
+from rareflow.errors import StoreError
+from rareflow.tuning.space import Candidate
+from rareflow.tuning.study import candidate_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import optuna
+
+    from rareflow.tuning.objective import Objective
+
+__all__ = ["Winner", "choose"]
+
+FINALISTS = 2
+
+
+@dataclass(frozen=True)
+class Winner:
+    """What a study concludes.
+
+    Parameters
+    ----------
+    trial
+        Number of the best trial that forges rows.
+    candidate
+        What it tried.
+    val_macro_f1
+        Its mean macro-F1 on the fresh splits, 0..1.
+    raw_macro_f1
+        RAW's on the same splits.
+    """
+
+    trial: int
+    candidate: Candidate
+    val_macro_f1: float
+    raw_macro_f1: float
+
+    @property
+    def augment(self) -> bool:
+        """Whether the study says that forging rows beats the table as it is."""
+        return self.val_macro_f1 > self.raw_macro_f1
+
+
+def choose(
+    study: optuna.Study, fresh: Objective, *, on_score: Callable[[str, float], None] = lambda _name, _value: None
+) -> Winner:
+    """Score the study's finalists and RAW on fresh splits and give the best finalist beside RAW.
+
+    The best of many noisy values flatters itself; a second, independent score does not.
+
+    Parameters
+    ----------
+    study
+        A study with at least one complete trial that forges rows.
+    fresh
+        An objective over splits that the study did not use.
+    on_score
+        Called with the name and the value of each scored candidate.
+
+    Raises
+    ------
+    StoreError
+        If no trial that forges rows is complete.
+    """
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    forging = [trial for trial in complete if not candidate_of(trial).is_raw]
+    if not forging:
+        raise StoreError(
+            f"study {study.study_name!r} holds no complete trial that forges rows; raise --n-trials to 2 or more, "
+            "or look at its failed trials in MLflow"
+        )
+    finalists = sorted(forging, key=lambda trial: (-(trial.value or -np.inf), trial.number))[:FINALISTS]
+    raw = fresh.mean(Candidate())
+    on_score("RAW", raw)
+    scored = []
+    for trial in finalists:
+        value = fresh.mean(candidate_of(trial))
+        on_score(f"trial {trial.number}", value)
+        scored.append((value, trial))
+    value, best = max(scored, key=lambda pair: pair[0])
+    return Winner(best.number, candidate_of(best), value, raw)
