@@ -1,0 +1,1 @@
+"""Reading, describing and splitting labelled tables, and the simulated gas pipeline."""

@@ -1,0 +1,1 @@
+"""How good forged rows are: detectors, scores, fidelity, statistics and their figures."""

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import NearestNeighbors
 
-from rareflow.generators.networks import Encoder
+
+if TYPE_CHECKING:
+    from rareflow.generators.networks import Encoder
+    from numpy.typing import NDArray
 
 __all__ = ["ANCHORS_PER_CLASS", "choose_anchors", "encode_latent", "fit_forest", "latent_neighbours"]
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
 from rareflow.generators.anchors import choose_anchors, encode_latent, fit_forest, latent_neighbours
 from rareflow.generators.codec import Codec, Encoded, category_entry
 from rareflow.generators.portable import PortableGenerator, forest_features
-from rareflow.generators.training import Networks
+
+if TYPE_CHECKING:
+    from rareflow.generators.training import Networks
+    from numpy.typing import NDArray
 
 __all__ = ["assemble", "describe_label"]
 
@@ -81,7 +83,6 @@ def assemble(
         tensors |= fit_forest(forest_features(raw, modes), classes[rows], forest_seed)
     values = label.pop("values")
     spec = {
-        "format": 1,
         "codec": codec.kind,
         "columns": codec.columns,
         "label": {**label, "position": len(codec.columns)},

@@ -8,7 +8,8 @@ splits on them: they become modes of a one-hot block and come back exact. What i
 - ``quantile``: the rank among the training values, standardised.
 - ``zscore``: the paper's Eq. 1, without spikes; kept as the paper's control.
 
-Categories, missing values and discrete numbers are modes too. All is fitted on training rows only.
+Categories, missing values and discrete numbers are modes too. All is fitted on training rows only. Numbers
+are float64 on the way: integers beyond 2**53 come back as a double near them, constants always exact.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from rareflow.data.schema import Column, Kind
+from rareflow.errors import DataError
 from rareflow.generators.portable import Layout
 
 __all__ = ["CODECS", "Codec", "Encoded", "category_entry"]
@@ -29,16 +31,27 @@ CODECS = ("asinh", "quantile", "zscore")
 
 _SPIKE_SHARE = 0.03  # of the class-balanced weight
 _MAX_SPIKES = 16
+_MAX_CATEGORIES = 1_000  # a block is as wide as its column has categories
 _ROWS_PER_VALUE = 8  # a number is discrete where each of its values stands for this many rows
 _REFERENCES = 513  # quantiles kept a scalar
-_UNIFORM_SD = 12.0**-0.5
+_REACH = 1e300  # scalars beyond it are scaled as if they stood there: differences never overflow
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Encoded:
-    """Rows in codec space: scaled scalars ``(N, S)``, modes ``(N, B)``, scalars in their own units ``(N, S)``."""
+    """Rows in codec space.
+
+    Parameters
+    ----------
+    scaled
+        Scaled scalars, ``(N, S)``; a missing one stands at its column's median.
+    modes
+        Mode of each block, ``(N, B)``.
+    raw
+        Scalars in the table's own units, ``(N, S)``; NaN where missing.
+    """
 
     scaled: NDArray[np.float32]
     modes: NDArray[np.int16]
@@ -63,12 +76,13 @@ class _Coded:
         column = Column.infer(values)
         gap = (None,) if column.missing else ()
         if not column.is_numeric:
+            _check_categories(column)
             return cls(column, (*column.categories, *gap), scalar=False)
         if column.kind is Kind.CONSTANT:
             return cls(column, (values.dropna().iloc[0].item(),), scalar=False)
         if codec == "zscore":
             return cls(column, gap, scalar=True)
-        numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+        numbers = _numbers(values)
         here = ~np.isnan(numbers)
         distinct, at = np.unique(numbers[here], return_inverse=True)
         if len(distinct) <= min(_MAX_SPIKES, here.sum() / _ROWS_PER_VALUE):
@@ -80,21 +94,42 @@ class _Coded:
         return cls(column, (*spikes.tolist(), *gap), scalar=True)
 
     def modes_of(self, values: pd.Series) -> NDArray[np.int16]:
-        """Number each value's mode; what is none of them gets the last number, "some other"."""
+        """Give the number of each value's mode; what is none of them gets the last, "some other number"."""
         known = [mode for mode in self.modes if mode is not None]
         if self.column.is_numeric:
-            found = pd.Index(np.array(known, dtype=np.float64)).get_indexer(_numbers(values))
+            found = pd.Index(known, dtype=np.float64).get_indexer(pd.Index(_numbers(values)))
         else:
-            found = pd.Index(known, dtype=object).get_indexer(values.astype(object))
-        found = np.where(found < 0, len(self.modes), found)
+            found = pd.Index(known, dtype=object).get_indexer(pd.Index(values, dtype=object))
         if self.column.missing:
             found = np.where(values.isna(), len(known), found)
-        return found.astype(np.int16)
+        if not self.scalar and (found < 0).any():
+            strange = values[found < 0].iloc[0]
+            raise DataError(f"column {self.column.name!r} holds {strange!r}, which the training rows do not")
+        return np.where(found < 0, len(self.modes), found).astype(np.int16)
+
+
+def _check_categories(column: Column) -> None:
+    """Refuse categories that a one-hot block or a JSON file cannot hold."""
+    if len(column.categories) > _MAX_CATEGORIES:
+        raise DataError(
+            f"column {column.name!r} has {len(column.categories)} categories, more than {_MAX_CATEGORIES}; "
+            "leave it out, merge its rare categories, or give its numbers a numeric dtype"
+        )
+    for value in column.categories:
+        if not isinstance(value, str | int | float):
+            raise DataError(
+                f"column {column.name!r} holds {value!r}, a {type(value).__name__}; "
+                "turn it into numbers, text or booleans"
+            )
 
 
 def _numbers(values: pd.Series) -> NDArray[np.float64]:
-    """Give a numeric column as float64, missing as NaN."""
-    return values.to_numpy(dtype=np.float64, na_value=np.nan)
+    """Give a numeric column as float64, missing as NaN, nothing beyond the range of its integer dtype."""
+    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
+    if pd.api.types.is_integer_dtype(values.dtype):
+        end = 2.0**64 if pd.api.types.is_unsigned_integer_dtype(values.dtype) else 2.0**63
+        return np.minimum(numbers, np.nextafter(end, 0.0))
+    return numbers
 
 
 class Codec:
@@ -104,6 +139,15 @@ class Codec:
     ----------
     kind
         One of `CODECS`.
+
+    Attributes
+    ----------
+    layout
+        Where scalars and blocks stand in codec space.
+    columns
+        One description a column, as JSON can hold it: what the way back needs.
+    scale
+        The scalars' ways there and back, by name, each ``(S,)`` (``references``: ``(S, quantiles)``).
     """
 
     def __init__(self, kind: str = "asinh") -> None:
@@ -119,70 +163,43 @@ class Codec:
         weight
             A weight a row, shape ``(N,)``, such that every class weighs the same: a value that is constant
             in a class of ten rows is then a spike as much as one of the largest class.
+
+        Raises
+        ------
+        DataError
+            If a column holds no value, an infinite one, too many categories or what is no number or text.
         """
         coded = [_Coded.fit(X[name], weight, self.kind) for name in X.columns]
         blocks = sorted((c for c in coded if c.size > 1), key=lambda c: c.size)
         scalars = [c for c in coded if c.scalar]
-        self._block = {c.column.name: (i, c) for i, c in enumerate(blocks)}
-        self._scalar = {c.column.name: i for i, c in enumerate(scalars)}
+        self._blocks = {c.column.name: (i, c) for i, c in enumerate(blocks)}
+        self._scalars = {c.column.name: i for i, c in enumerate(scalars)}
         self.layout = Layout(len(scalars), tuple(c.size for c in blocks))
         self.columns = [self._entry(c, X[c.column.name]) for c in coded]
-        self._fill = np.array([X[name].median() for name in self._scalar], dtype=np.float64)
-        self.scale = self._fit_scale(self._raw(X), [c.column for c in scalars])
+        fitted = [_fit_scalar(_numbers(X[name]), self.kind) for name in self._scalars]
+        self.scale: dict[str, Array] = {
+            key: np.array([scalar[key] for scalar in fitted]) for key in (fitted[0] if fitted else {})
+        }
         return self
 
     def encode(self, X: pd.DataFrame) -> Encoded:
-        """Take rows ``(N, columns)`` to codec space."""
-        raw = self._raw(X)
-        modes = np.zeros((len(X), len(self._block)), dtype=np.int16)
-        for name, (i, coded) in self._block.items():
-            modes[:, i] = coded.modes_of(X[name])
-        return Encoded(self._scaled(raw).astype(np.float32), modes, raw)
+        """Take rows ``(N, columns)`` to codec space.
 
-    def _raw(self, X: pd.DataFrame) -> NDArray[np.float64]:
-        """Give the scalars in their own units; a missing one stands at its column's median."""
-        raw = np.empty((len(X), len(self._scalar)))
-        for name, i in self._scalar.items():
+        Raises
+        ------
+        DataError
+            If a column of categories or discrete numbers holds a value that `fit` has not seen.
+        """
+        raw = np.empty((len(X), len(self._scalars)))
+        scaled = np.empty_like(raw, dtype=np.float32)
+        for name, i in self._scalars.items():
             raw[:, i] = _numbers(X[name])
-        return np.where(np.isnan(raw), self._fill, raw)
-
-    def _fit_scale(self, raw: Array, columns: list[Column]) -> dict[str, Array]:
-        """Learn the arrays that lead there (`_scaled`) and back; each of shape ``(S,)`` but the references."""
-        count = raw.shape[1]
-        self.scale = {
-            "centre": np.zeros(count),
-            "scale": np.ones(count),
-            "shift": np.zeros(count),
-            "spread": np.ones(count),
-            "references": np.empty((count, _REFERENCES)),
-            "low": np.array([column.low for column in columns], dtype=np.float64),
-            "high": np.array([column.high for column in columns], dtype=np.float64),
-            "whole": np.array([column.kind is not Kind.CONTINUOUS for column in columns], dtype=bool),
-        }
-        if self.kind == "quantile":
-            self.scale["references"] = np.quantile(raw, np.linspace(0, 1, _REFERENCES), axis=0).T
-            self.scale |= {"shift": np.full(count, 0.5), "spread": np.full(count, _UNIFORM_SD)}
-        elif self.kind == "zscore":
-            self.scale |= {"centre": raw.mean(axis=0), "scale": _spread(raw)}
-        else:
-            centre = np.median(raw, axis=0)
-            self.scale |= {"centre": centre, "scale": _typical(raw - centre)}
-            bent = self._bent(raw)
-            self.scale |= {"shift": bent.mean(axis=0), "spread": _spread(bent)}
-        ends = self._scaled(np.stack([self.scale["low"], self.scale["high"]]))
-        return self.scale | {"scaled_low": ends[0], "scaled_high": ends[1]}
-
-    def _bent(self, raw: Array) -> NDArray[np.float64]:
-        """Bend the scalars by the codec's curve, before they are standardised."""
-        if self.kind == "quantile":
-            ranks = np.linspace(0, 1, _REFERENCES)
-            columns = [np.interp(raw[:, j], self.scale["references"][j], ranks) for j in range(raw.shape[1])]
-            return np.stack(columns, axis=1) if columns else raw
-        centred = (raw - self.scale["centre"]) / self.scale["scale"]
-        return np.arcsinh(centred) if self.kind == "asinh" else centred
-
-    def _scaled(self, raw: Array) -> NDArray[np.float64]:
-        return (self._bent(raw) - self.scale["shift"]) / self.scale["spread"]
+            one = {key: value[i] for key, value in self.scale.items()}
+            scaled[:, i] = _scaled(np.where(np.isnan(raw[:, i]), one["centre"], raw[:, i]), one, self.kind)
+        modes = np.zeros((len(X), len(self._blocks)), dtype=np.int16)
+        for name, (i, coded) in self._blocks.items():
+            modes[:, i] = coded.modes_of(X[name])
+        return Encoded(scaled, modes, raw)
 
     def _entry(self, coded: _Coded, values: pd.Series) -> dict[str, Any]:
         """Describe one column for the spec: what the way back needs, as JSON can hold it."""
@@ -194,8 +211,8 @@ class Codec:
             "low": column.low,
             "high": column.high,
             "modes": list(coded.modes),
-            "block": self._block[column.name][0] if column.name in self._block else None,
-            "scalar": self._scalar.get(column.name),
+            "block": self._blocks[column.name][0] if column.name in self._blocks else None,
+            "scalar": self._scalars.get(column.name),
         }
         return entry | category_entry(values)
 
@@ -204,23 +221,59 @@ def category_entry(values: pd.Series) -> dict[str, Any]:
     """Give what a categorical dtype needs to be rebuilt; nothing for other dtypes."""
     if not isinstance(values.dtype, pd.CategoricalDtype):
         return {}
-    return {"categories": values.cat.categories.tolist(), "ordered": bool(values.cat.ordered)}
+    categories = values.cat.categories
+    return {
+        "categories": categories.tolist(),
+        "categories_dtype": str(categories.dtype),
+        "ordered": bool(values.cat.ordered),
+    }
 
 
-def _typical(centred: Array) -> NDArray[np.float64]:
-    """Give each column's typical distance from its median, of the values that are not at it; never 0."""
-    typical = np.ones(centred.shape[1])
-    for j in range(centred.shape[1]):
-        away = np.abs(centred[:, j])
-        away = away[away > 0]
-        if len(away):
-            typical[j] = max(np.median(away), np.finfo(np.float64).tiny)
-    return typical
+def _fit_scalar(numbers: NDArray[np.float64], kind: str) -> dict[str, Any]:
+    """Learn the way of one scalar column ``(N,)`` to codec space (`_scaled`) and back."""
+    numbers = numbers[~np.isnan(numbers)]
+    near = np.clip(numbers, -_REACH, _REACH)
+    one: dict[str, Any] = {
+        "low": numbers.min(),
+        "high": numbers.max(),
+        "whole": bool((numbers == np.round(numbers)).all()),
+        "centre": np.quantile(near, 0.5, method="lower"),
+        "shift": 0.0,
+        "spread": 1.0,
+    }
+    if kind == "asinh":
+        one["scale"] = _typical(np.abs(near - one["centre"]))
+    if kind == "quantile":
+        one["references"] = np.quantile(near, np.linspace(0.0, 1.0, _REFERENCES))
+    bent = _scaled(numbers, one, kind)
+    one |= {"shift": bent.mean(), "spread": _spread(bent)}
+    low, high = _scaled(np.array([one["low"], one["high"]]), one, kind)
+    return one | {"scaled_low": low, "scaled_high": high}
 
 
-def _spread(values: Array) -> NDArray[np.float64]:
-    """Give each column's standard deviation, 1 where it is 0; values to 1e308 do not overflow."""
-    most = np.abs(values).max(axis=0, initial=0.0)
-    unit = np.where(most > 0, most, 1.0)
-    spread = (values / unit).std(axis=0) * unit
-    return np.where(spread > 0, spread, 1.0)
+def _scaled(numbers: NDArray[np.float64], one: dict[str, Any], kind: str) -> NDArray[np.float64]:
+    """Bend the values of one scalar by the codec's curve and standardise them."""
+    bent = np.clip(numbers, -_REACH, _REACH)
+    if kind == "quantile":
+        # Between denormal numbers the interpolation's slope overflows; a rank is within [0, 1].
+        bent = np.clip(np.interp(bent, one["references"], np.linspace(0.0, 1.0, _REFERENCES)), 0.0, 1.0)
+    elif kind == "asinh":
+        bent = np.arcsinh((bent - one["centre"]) / one["scale"])
+    return (bent - one["shift"]) / one["spread"]
+
+
+def _typical(away: NDArray[np.float64]) -> float:
+    """Give the median distance of the values that are not at the median themselves.
+
+    Never so small that a distance divided by it overflows.
+    """
+    distant = away[away > 0]
+    if not len(distant):
+        return 1.0
+    return float(max(np.quantile(distant, 0.5, method="lower"), distant.max() / _REACH, np.finfo(float).tiny))
+
+
+def _spread(values: NDArray[np.float64]) -> float:
+    """Give the standard deviation, 1 where it is 0; values to 1e300 do not overflow when squared."""
+    unit = np.abs(values).max() or 1.0
+    return float((values / unit).std() * unit) or 1.0

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import fields
-from typing import Any, Self
+from typing import Any, Self, TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import ArrayLike
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,6 +16,10 @@ from rareflow.generators.assembly import assemble, describe_label
 from rareflow.generators.codec import CODECS, Codec
 from rareflow.generators.portable import SAMPLING_MODES, SNAPS
 from rareflow.generators.training import Networks, Step, TrainingConfig, seeded, train
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+    from collections.abc import Callable
 
 __all__ = ["VAEWGANGP"]
 
@@ -89,7 +91,7 @@ class VAEWGANGP(BaseEstimator):
         sampling: str | None = None,
         n_neighbors: int = 5,
         noise: float = 0.5,
-        filter: bool = False,  # noqa: A002 - the field's word; nothing here calls the builtin
+        filter: bool = False,
         snap: str = "shared",
         device: str = "auto",
         random_state: int | None = None,
@@ -166,7 +168,7 @@ class VAEWGANGP(BaseEstimator):
         n: int,
         *,
         random_state: int | None = None,
-        temperature: float = 1.0,  # noqa: ANN401
+        temperature: float = 1.0,
     ) -> pd.DataFrame:
         """Draw n rows of one class; see `PortableGenerator.sample`."""
         check_is_fitted(self, "generator_")
@@ -209,7 +211,7 @@ def _as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
             raise DataError(f"column {twice!r} occurs more than once in X; rename one of them")
     else:
         array = np.asarray(X)
-        if array.ndim != 2:  # noqa: PLR2004 - a table has two dimensions
+        if array.ndim != 2:
             raise DataError(f"X must be a table of shape (rows, columns), not of shape {array.shape}")
         frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
     if frame.empty:

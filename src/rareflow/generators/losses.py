@@ -6,7 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from rareflow.generators.portable import Layout
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rareflow.generators.portable import Layout
 
 __all__ = ["gradient_penalty", "kl_divergence", "reconstruction", "reparametrise", "wasserstein"]
 

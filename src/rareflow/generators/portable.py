@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ SNAPS = ("none", "shared", "observed")
 
 _CHUNK_ROWS = 32_768
 _FILTER_ROUNDS = 4
+_FORMAT = 1
 _SPEC, _WEIGHTS = "spec.json", "weights.safetensors"
 
 Array = NDArray[Any]
@@ -56,7 +58,7 @@ class Layout:
         """Length `D` of a codec vector."""
         return self.scalars + sum(self.sizes)
 
-    @property
+    @cached_property
     def groups(self) -> list[tuple[slice, slice, int]]:
         """One entry a block size: its columns in codec space, its blocks among the `B`, the size."""
         found: list[tuple[slice, slice, int]] = []
@@ -79,9 +81,10 @@ class Layout:
         """Join scaled scalars ``(N, S)`` and modes ``(N, B)`` to codec vectors ``(N, D)``."""
         x = np.zeros((len(scaled), self.width), dtype=np.float32)
         x[:, : self.scalars] = scaled
-        starts = self.scalars + np.concatenate([[0], np.cumsum(self.sizes[:-1])]) if self.sizes else []
-        for block, start in enumerate(starts):
-            x[np.arange(len(x)), int(start) + modes[:, block]] = 1.0
+        start = self.scalars
+        for block, size in enumerate(self.sizes):
+            x[np.arange(len(x)), modes[:, block] + np.intp(start)] = 1.0
+            start += size
         return x
 
     def modes(self, x: Array) -> NDArray[np.int16]:
@@ -117,13 +120,16 @@ class Decoder(nn.Module):
 
 @dataclass
 class _Draw:
-    """Candidate rows: scalars in the table's units ``(N, S)``, modes ``(N, B)``."""
+    """Candidate rows: scalars in the table's units ``(N, S)``, NaN where missing; modes ``(N, B)``."""
 
-    values: NDArray[np.float64]
+    scalars: NDArray[np.float64]
     modes: NDArray[np.int16]
 
+    def __len__(self) -> int:
+        return len(self.modes)
+
     def take(self, rows: Array) -> _Draw:
-        return _Draw(self.values[rows], self.modes[rows])
+        return _Draw(self.scalars[rows], self.modes[rows])
 
 
 class PortableGenerator:
@@ -144,19 +150,38 @@ class PortableGenerator:
         self.layout = Layout(spec["layout"]["scalars"], tuple(spec["layout"]["sizes"]))
         self.classes: list[str] = [entry["name"] for entry in spec["classes"]]
         size = spec["decoder"]
-        self.decoder = Decoder(size["latent_dim"], len(self.classes), size["hidden_dim"], self.layout.width)
-        weights = {key.removeprefix("decoder."): value for key, value in tensors.items()}
-        self.decoder.load_state_dict(
-            {key: torch.from_numpy(weights[key]) for key in self.decoder.state_dict()}
-        )
+        with torch.device("meta"):  # weights that will be replaced need no memory and no random numbers
+            self.decoder = Decoder(
+                size["latent_dim"], len(self.classes), size["hidden_dim"], self.layout.width
+            )
+        weights = {key: torch.from_numpy(value) for key, value in self._tensors("decoder.").items()}
+        self.decoder.load_state_dict(weights, assign=True)
         self.decoder.eval()
+        self._scale = self._tensors("scalar.")
         self._anchors = self.layout.one_hot(tensors["anchors.scaled"], tensors["anchors.modes"])
+
+    def _tensors(self, prefix: str) -> dict[str, Array]:
+        """Give the tensors of one part, by their names within it."""
+        return {
+            key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)
+        }
 
     @classmethod
     def load(cls, folder: str | Path) -> PortableGenerator:
-        """Load what `save` wrote."""
+        """Load what `save` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the folder was written in a form that this code does not know.
+        """
         folder = Path(folder)
         spec = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
+        if spec["format"] != _FORMAT:
+            raise ValueError(
+                f"{folder / _SPEC} has format {spec['format']}, this code reads {_FORMAT}; "
+                "load it with the version of rareflow that wrote it"
+            )
         return cls(spec, load_file(folder / _WEIGHTS))
 
     def save(self, folder: str | Path) -> Path:
@@ -166,7 +191,8 @@ class PortableGenerator:
         save_file(
             {key: np.ascontiguousarray(value) for key, value in self.tensors.items()}, folder / _WEIGHTS
         )
-        (folder / _SPEC).write_text(json.dumps(self.spec, indent=1), encoding="utf-8")
+        spec = {"format": _FORMAT, **self.spec}
+        (folder / _SPEC).write_text(json.dumps(spec, indent=1), encoding="utf-8")
         return folder
 
     def sample(
@@ -184,75 +210,92 @@ class PortableGenerator:
         seed
             The same seed gives the same bits; ``None`` draws afresh.
         temperature
-            Factor on the latent noise, >= 0.
+            Factor on the latent noise, finite, >= 0.
 
         Raises
         ------
         ValueError
-            If the label is unknown, the count negative or the temperature negative.
+            If the label is unknown, or the count or the temperature out of its range.
         """
         if label not in self.classes:
             raise ValueError(f"{label=} is not a class of this generator; its classes are {self.classes}")
-        if count < 0 or temperature < 0:
+        if count < 0 or not 0 <= temperature < np.inf:
             raise ValueError(f"count and temperature must be 0 or more, not {count=}, {temperature=}")
         rng = np.random.default_rng(seed)
         sizes = [min(_CHUNK_ROWS, count - start) for start in range(0, count, _CHUNK_ROWS)] or [0]
         frames = [self._frame(self._draw_kept(label, size, rng, temperature)) for size in sizes]
         return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
 
+    def table(
+        self, wanted: pd.DataFrame, *, seed: int | None = None, temperature: float = 1.0
+    ) -> pd.DataFrame:
+        """Draw the counts that a frame with columns `label` and `count` asks for, the label column included.
+
+        The rows come in the order asked for, in the training table's own columns and dtypes. Errors are
+        `sample`'s, and a ValueError if one of the two columns is missing.
+        """
+        if not {"label", "count"} <= set(wanted.columns):
+            raise ValueError(f"the counts need columns 'label' and 'count', not {list(wanted.columns)}")
+        label = self.spec["label"]
+        values = {entry["name"]: entry["value"] for entry in self.spec["classes"]}
+        asked = list(zip(wanted["label"].astype(str), wanted["count"].astype(int), strict=True))
+        frames = []
+        for i, (name, count) in enumerate(asked or [(self.classes[0], 0)]):
+            own = None if seed is None else int(np.random.SeedSequence([seed, i]).generate_state(1)[0])
+            frame = self.sample(name, count, seed=own, temperature=temperature)
+            frame.insert(label["position"], label["name"], _typed([values[name]] * count, label))
+            frames.append(frame)
+        return pd.concat(frames, ignore_index=True)
+
     def _draw_kept(self, label: str, count: int, rng: np.random.Generator, temperature: float) -> _Draw:
         """Draw rows; with a filter, prefer those that the forest gives to their own class."""
-        if not self.spec["sampling"]["filter"]:
-            return self._draw(label, count, rng, temperature)
-        kept: list[_Draw] = []
-        missing = count
-        for _ in range(_FILTER_ROUNDS):
-            draw = self._draw(label, missing + missing // 2, rng, temperature)
-            agreed = draw.take(
-                np.flatnonzero(self._forest_class(draw) == self.classes.index(label))[:missing]
-            )
-            kept.append(agreed)
-            missing -= len(agreed.values)
-            if not missing:
-                break
-        kept.append(self._draw(label, missing, rng, temperature))  # a filter never costs rows
-        return _Draw(np.vstack([d.values for d in kept]), np.vstack([d.modes for d in kept]))
-
-    def _draw(self, label: str, count: int, rng: np.random.Generator, temperature: float) -> _Draw:
-        """Draw candidate rows of a class as the sampling settings say (DESIGN.md, section 3)."""
-        how = self.spec["sampling"]
         index = self.classes.index(label)
-        start, stop = self.spec["classes"][index]["anchors"]
-        p, q = self._parents(start, stop, count, rng)
-        if stop - start == 1:
+        if not self.spec["sampling"]["filter"]:
+            return self._draw(index, count, rng, temperature)
+        kept: list[_Draw] = []
+        lacking = count
+        for _ in range(_FILTER_ROUNDS):
+            draw = self._draw(index, lacking + lacking // 2, rng, temperature)
+            kept.append(draw.take(np.flatnonzero(self._forest_class(draw) == index)[:lacking]))
+            lacking -= len(kept[-1])
+            if not lacking:
+                break
+        kept.append(self._draw(index, lacking, rng, temperature))  # a filter never costs rows
+        return _Draw(np.vstack([draw.scalars for draw in kept]), np.vstack([draw.modes for draw in kept]))
+
+    def _draw(self, index: int, count: int, rng: np.random.Generator, temperature: float) -> _Draw:
+        """Draw candidate rows of one class."""
+        own = slice(*self.spec["classes"][index]["anchors"])
+        p, q = self._parents(own, count, rng)
+        if own.stop - own.start == 1:
             return _Draw(self.tensors["anchors.raw"][p], self.tensors["anchors.modes"][p])
-        t = rng.random((count, 1), dtype=np.float32)
-        eps = rng.standard_normal((count, self.spec["decoder"]["latent_dim"]), dtype=np.float32)
-        if how["mode"] == "prior":
-            x = self._decode(eps * np.float32(temperature), index)
-        else:
-            x = self._near_parents(how, index, p, q, t, eps * np.float32(temperature * how["noise"]))
-        draw = _Draw(self._values(x[:, : self.layout.scalars]), self.layout.modes(x))
-        return self._snap(draw, how, (start, stop), p, q)
+        x = self._codec_vectors(index, p, q, rng, temperature)
+        return self._settle(self._snap(x, own, p, q))
 
     def _parents(
-        self, start: int, stop: int, count: int, rng: np.random.Generator
+        self, own: slice, count: int, rng: np.random.Generator
     ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
         """Choose a real row and one of its latent neighbours for each new row; rows take equal turns."""
-        turns = -(-count // (stop - start))
-        p = np.concatenate([rng.permutation(stop - start) for _ in range(turns)] or [np.empty(0, np.intp)])
-        p = p[:count] + start
+        rows = np.arange(own.start, own.stop)
+        turns = np.tile(rows, (-(-count // len(rows)), 1))
+        p = rng.permuted(turns, axis=1).reshape(-1)[:count]
         neighbours = self.tensors["anchors.neighbours"]
         return p, neighbours[p, rng.integers(0, neighbours.shape[1], count)]
 
-    def _near_parents(
-        self, how: dict[str, Any], index: int, p: Array, q: Array, t: Array, noise: Array
-    ) -> NDArray[np.float32]:
-        """Give codec vectors near two encoded neighbours of one class."""
-        mu, logvar, rows = self.tensors["anchors.mu"], self.tensors["anchors.logvar"], self._anchors
+    def _codec_vectors(
+        self, index: int, p: Array, q: Array, rng: np.random.Generator, temperature: float
+    ) -> Array:
+        """Draw codec vectors of one class from the prior or near the real rows p and q (DESIGN.md, section 3)."""
+        how, rows = self.spec["sampling"], self._anchors
+        mu, logvar = self.tensors["anchors.mu"], self.tensors["anchors.logvar"]
+        t = rng.random((len(p), 1), dtype=np.float32)
+        noise = rng.standard_normal((len(p), mu.shape[1]), dtype=np.float32) * np.float32(temperature)
+        if how["mode"] == "prior":
+            return self._decode(noise, index)
+        noise *= np.float32(how["noise"])
         if how["mode"] == "posterior":
             return self._decode(mu[p] + noise * np.exp(0.5 * logvar[p]), index)
-        line = (1 - t) * rows[p] + t * rows[q]
+        line: Array = (1 - t) * rows[p] + t * rows[q]
         if how["mode"] == "interpolation":
             return line
         sigma = np.exp(0.5 * ((1 - t) * logvar[p] + t * logvar[q]))
@@ -263,51 +306,65 @@ class PortableGenerator:
         straight = (1 - t) * self._decode(mu[p], index) + t * self._decode(mu[q], index)
         return line + bent - straight
 
-    def _decode(self, z: Array, index: int) -> NDArray[np.float32]:
-        """Run the decoder on latent points of one class; codec vectors come back."""
+    def _decode(self, z: Array, index: int) -> Array:
+        """Run the decoder on latent points of one class; codec vectors ``(N, D)`` come back."""
         c = torch.zeros(len(z), len(self.classes))
         c[:, index] = 1.0
         with torch.inference_mode():
-            decoded = self.layout.activate(self.decoder(torch.from_numpy(np.ascontiguousarray(z)), c))
-        return decoded.numpy()
+            return self.layout.activate(self.decoder(torch.from_numpy(z), c)).numpy()
 
     def _values(self, scaled: Array) -> NDArray[np.float64]:
         """Bring scaled scalars ``(N, S)`` back to the table's units, within the observed range."""
-        scale = {key.removeprefix("scalar."): value for key, value in self.tensors.items()}
+        if not self._scale:
+            return np.empty(scaled.shape)
+        scale = self._scale
         v = np.clip(scaled.astype(np.float64), scale["scaled_low"], scale["scaled_high"])
         v = v * scale["spread"] + scale["shift"]
         if self.spec["codec"] == "quantile":
             ranks = np.linspace(0.0, 1.0, scale["references"].shape[1])
-            columns = [np.interp(v[:, j], ranks, scale["references"][j]) for j in range(v.shape[1])]
-            v = np.stack(columns, axis=1) if columns else v
-        else:
-            v = scale["centre"] + scale["scale"] * (np.sinh(v) if self.spec["codec"] == "asinh" else v)
+            for j, references in enumerate(scale["references"]):
+                v[:, j] = np.interp(v[:, j], ranks, references)
+        elif self.spec["codec"] == "asinh":
+            v = scale["centre"] + scale["scale"] * np.sinh(v)
         v = np.where(scale["whole"], np.round(v), v)
         return np.clip(v, scale["low"], scale["high"])
 
-    def _snap(self, draw: _Draw, how: dict[str, Any], span: tuple[int, int], p: Array, q: Array) -> _Draw:
-        """Make exact what should be: what both parents share, or every scalar's nearest observed value."""
-        raw, modes = self.tensors["anchors.raw"], self.tensors["anchors.modes"]
-        own = slice(*span)
-        if how["snap"] == "none":
-            return draw
+    def _snap(self, x: Array, own: slice, p: Array, q: Array) -> _Draw:
+        """Read rows off codec vectors; make exact what both parents share, or let only observed values pass."""
+        raw, modes, s = self.tensors["anchors.raw"], self.tensors["anchors.modes"], self.layout.scalars
+        how = self.spec["sampling"]
         if how["snap"] == "observed":
-            for j in range(draw.values.shape[1]):
-                draw.values[:, j] = _nearest(np.unique(raw[own, j]), draw.values[:, j])
-            return draw
-        if how["mode"] == "prior":  # no parents: the class as a whole stands for them
-            p = np.full(len(p), span[0])
-            same_value = np.ptp(raw[own], axis=0)[None] == 0
-            same_mode = np.ptp(modes[own], axis=0)[None] == 0
-        else:
-            same_value, same_mode = raw[p] == raw[q], modes[p] == modes[q]
-        return _Draw(np.where(same_value, raw[p], draw.values), np.where(same_mode, modes[p], draw.modes))
+            x[:, s:][:, ~self._anchors[own, s:].any(axis=0)] = -np.inf
+        draw = _Draw(self._values(x[:, :s]), self.layout.modes(x))
+        if how["snap"] == "observed":
+            for j in range(s):
+                draw.scalars[:, j] = _nearest(np.unique(raw[own, j]), draw.scalars[:, j])
+        elif how["snap"] == "shared":
+            if how["mode"] == "prior":  # no parents: the class as a whole stands for them
+                p = np.full(len(p), own.start)
+                same_value, same_mode = (raw[own] == raw[p[:1]]).all(axis=0), (modes[own] == modes[p[:1]]).all(axis=0)
+            else:
+                same_value, same_mode = raw[p] == raw[q], modes[p] == modes[q]
+            draw = _Draw(
+                np.where(same_value, raw[p], draw.scalars), np.where(same_mode, modes[p], draw.modes)
+            )
+        return draw
+
+    def _settle(self, draw: _Draw) -> _Draw:
+        """Give a scalar whose mode is a spike or "missing" that very value."""
+        for entry in self.spec["columns"]:
+            if entry["scalar"] is not None and entry["block"] is not None:
+                known = _known(entry)
+                mode, scalar = draw.modes[:, entry["block"]], draw.scalars[:, entry["scalar"]]
+                settled = known[np.minimum(mode, len(known) - 1)]
+                draw.scalars[:, entry["scalar"]] = np.where(mode < len(known), settled, scalar)
+        return draw
 
     def _forest_class(self, draw: _Draw) -> NDArray[np.intp]:
         """Walk every row down every tree of the filter's forest at once; the class with most weight wins."""
         feature, threshold = self.tensors["forest.feature"], self.tensors["forest.threshold"]
         left, right = self.tensors["forest.left"], self.tensors["forest.right"]
-        x = forest_features(draw.values, draw.modes)
+        x = forest_features(draw.scalars, draw.modes)
         node = np.tile(self.tensors["forest.roots"], (len(x), 1))
         rows = np.arange(len(x))[:, None]
         while (inner := left[node] >= 0).any():
@@ -318,71 +375,50 @@ class PortableGenerator:
     def _frame(self, draw: _Draw) -> pd.DataFrame:
         """Write rows in the table's own columns, order and dtypes."""
         columns = {entry["name"]: _column(entry, draw) for entry in self.spec["columns"]}
-        return pd.DataFrame(columns, index=pd.RangeIndex(len(draw.values)))
-
-    def table(
-        self, wanted: pd.DataFrame, *, seed: int | None = None, temperature: float = 1.0
-    ) -> pd.DataFrame:
-        """Draw the counts that a frame with columns `label` and `count` asks for, the label column included.
-
-        The rows come in the order asked for, in the training table's own columns and dtypes.
-        """
-        label = self.spec["label"]
-        values = {entry["name"]: entry["value"] for entry in self.spec["classes"]}
-        frames = []
-        for i, (name, count) in enumerate(zip(wanted["label"], wanted["count"], strict=True)):
-            own = None if seed is None else int(np.random.SeedSequence([seed, i]).generate_state(1)[0])
-            frame = self.sample(str(name), int(count), seed=own, temperature=temperature)
-            frame.insert(label["position"], label["name"], _typed([values[str(name)]] * len(frame), label))
-            frames.append(frame)
-        return pd.concat(frames, ignore_index=True)
+        return pd.DataFrame(columns, index=pd.RangeIndex(len(draw)))
 
 
-def forest_features(values: Array, modes: Array) -> NDArray[np.float32]:
+def forest_features(scalars: Array, modes: Array) -> NDArray[np.float32]:
     """Give what the filter's forest sees of scalars ``(N, S)`` and modes ``(N, B)``: both, ``(N, S + B)``."""
     limit = np.finfo(np.float32).max
-    return np.hstack([np.clip(values, -limit, limit), modes]).astype(np.float32)
+    return np.hstack([np.clip(np.nan_to_num(scalars), -limit, limit), modes]).astype(np.float32)
 
 
-def _nearest(observed: Array, values: Array) -> NDArray[np.float64]:
-    """Give the nearest of some sorted observed numbers for each value."""
-    right = np.clip(np.searchsorted(observed, values), 1, max(1, len(observed) - 1))
-    low, high = observed[right - 1], observed[np.minimum(right, len(observed) - 1)]
-    return np.where(values - low <= high - values, low, high)
+def _nearest(observed: Array, values: Array) -> Array:
+    """Give the nearest of some sorted observed numbers for each value; NaN at their end is not one of them."""
+    observed = observed[~np.isnan(observed)]
+    if not len(observed):
+        return values
+    return observed[np.searchsorted(observed[:-1] / 2 + observed[1:] / 2, values)]
 
 
-def _column(entry: dict[str, Any], draw: _Draw) -> pd.Series | pd.Categorical:
-    """Write one column: its mode's own value, or the scalar where the mode says "some other number"."""
-    count = len(draw.values)
-    if entry["block"] is None:
-        if entry["scalar"] is None:
-            return _typed([entry["modes"][0]] * count, entry)
-        return _typed(draw.values[:, entry["scalar"]], entry)
-    mode = draw.modes[:, entry["block"]]
+def _known(entry: dict[str, Any]) -> Array:
+    """Give the values of a column's modes; missing is NaN in a numeric column, else ``None``."""
     if entry["low"] is None:
-        codes = np.array([-1 if value is None else i for i, value in enumerate(entry["modes"])])[mode]
-        known = pd.Categorical.from_codes(codes, [value for value in entry["modes"] if value is not None])
-        return _typed(known, entry)
-    numbers = np.array([np.nan if value is None else value for value in entry["modes"]], dtype=np.float64)
-    chosen = np.append(numbers, 0.0)[mode]
+        return np.array(entry["modes"], dtype=object)
+    return np.array([np.nan if value is None else value for value in entry["modes"]])
+
+
+def _column(entry: dict[str, Any], draw: _Draw) -> pd.Series:
+    """Write one column: its scalar, its mode's value, or the one value that it ever has."""
     if entry["scalar"] is not None:
-        chosen = np.where(mode == len(numbers), draw.values[:, entry["scalar"]], chosen)
-    return _typed(chosen, entry)
+        return _typed(draw.scalars[:, entry["scalar"]], entry)
+    mode = np.zeros(len(draw), np.intp) if entry["block"] is None else draw.modes[:, entry["block"]]
+    return _typed(_known(entry)[mode], entry)
 
 
 def _typed(values: Any, entry: dict[str, Any]) -> pd.Series:  # noqa: ANN401 - whatever pandas takes
     """Give values the column's own dtype."""
     if entry["dtype"] == "category":
-        return pd.Series(values, dtype=pd.CategoricalDtype(entry["categories"], ordered=entry["ordered"]))
-    if isinstance(values, pd.Categorical):
-        values = values.astype(object)
+        categories = pd.Index(entry["categories"], dtype=entry["categories_dtype"])
+        return pd.Series(values, dtype=pd.CategoricalDtype(categories, ordered=entry["ordered"]))
     return pd.Series(values).astype(entry["dtype"])
 
 
 def _serve() -> None:
     """Hand the generator to MLflow, which runs this file by itself when it loads a registered model."""
-    from mlflow.models import set_model  # noqa: PLC0415 - only ever imported where MLflow runs this file
-    from mlflow.pyfunc import PythonModel, PythonModelContext  # noqa: PLC0415
+    from mlflow.models import set_model
+    from mlflow.pyfunc import PythonModel, PythonModelContext
 
     class RegisteredGenerator(PythonModel):
         """Counts by label in, that many rows of the training table's form out."""
@@ -392,15 +428,11 @@ def _serve() -> None:
 
         def predict(
             self,
-            context: PythonModelContext,  # noqa: ARG002 - MLflow's signature
+            context: Any,
             model_input: pd.DataFrame,
             params: dict[str, Any] | None = None,
         ) -> pd.DataFrame:
-            params = params or {}
-            seed = params.get("seed", -1)
-            return self.generator.table(
-                model_input, seed=None if seed < 0 else seed, temperature=params.get("temperature", 1.0)
-            )
+            return self.generator.table(model_input, **(params or {}))
 
     set_model(RegisteredGenerator())
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from imblearn.over_sampling.base import BaseOverSampler
 from imblearn.utils import check_target_type
-from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import validate_data
 
 from rareflow.generators.estimators import VAEWGANGP
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["VAEWGANGPSampler"]
 
@@ -39,23 +41,23 @@ class VAEWGANGPSampler(BaseOverSampler):
         Boolean, one entry a returned row: true where the row is forged. Real rows come first, in their order.
     """
 
-    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 - scikit-learn's own form
-        **BaseOverSampler._parameter_constraints,  # noqa: SLF001
+    _parameter_constraints: dict[str, Any] = {
+        **BaseOverSampler._parameter_constraints,
         "generator": [VAEWGANGP, None],
     }
 
     def __init__(
         self,
         *,
-        sampling_strategy: Any = "auto",  # noqa: ANN401 - imbalanced-learn's
+        sampling_strategy: Any = "auto",
         generator: VAEWGANGP | None = None,
-        random_state: Any = None,  # noqa: ANN401 - scikit-learn's
+        random_state: Any = None,
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.generator = generator
         self.random_state = random_state
 
-    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: ANN401 - imbalanced-learn's hook
+    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
         """Check as imbalanced-learn does, but let text, categories and missing values pass."""
         y, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
         if isinstance(X, pd.DataFrame):
@@ -66,7 +68,7 @@ class VAEWGANGPSampler(BaseOverSampler):
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
         return X, y, one_vs_all
 
-    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:  # noqa: ANN401
+    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
         seeds = check_random_state(self.random_state).randint(2**31, size=1 + len(self.sampling_strategy_))
         generator = VAEWGANGP() if self.generator is None else clone(self.generator)
         self.generator_ = generator.set_params(random_state=int(seeds[0])).fit(X, y)
@@ -85,7 +87,7 @@ class VAEWGANGPSampler(BaseOverSampler):
             resampled = np.vstack([X, *(frame.to_numpy(dtype=X.dtype) for frame in forged)])
         return resampled, np.concatenate([y, new_y])
 
-    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's
+    def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         tags.input_tags.string = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -15,6 +14,10 @@ from rareflow.errors import ConfigError, DivergedError
 from rareflow.generators import losses
 from rareflow.generators.networks import Critic, Encoder, initialise
 from rareflow.generators.portable import Decoder, Layout
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["ARCHITECTURES", "Networks", "Step", "TrainingConfig", "train"]
 

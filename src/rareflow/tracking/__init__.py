@@ -1,0 +1,1 @@
+"""What MLflow keeps: runs, stores and registered generators; it knows no Optuna."""

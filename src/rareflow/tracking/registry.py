@@ -24,11 +24,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mlflow.models.model import ModelInfo
-    from mlflow.pyfunc import PyFuncModel
-
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["Registered", "growth_of", "load_model", "log_generator", "register"]
+__all__ = ["Loaded", "Registered", "load_generator", "log_generator", "register"]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _GROWTH = "growth"
@@ -150,23 +148,36 @@ def _verdict(champion: Any | None, own: Mapping[str, str]) -> tuple[str, str]:  
     return (CHAMPION, f"better: {scores}") if ours > theirs else (CHALLENGER, f"not better: {scores}")
 
 
-def load_model(uri: str) -> PyFuncModel:
+@dataclass(frozen=True)
+class Loaded:
+    """A generator out of a store.
+
+    Parameters
+    ----------
+    generator
+        It, as the code that it was logged with makes it.
+    growth
+        Forged rows for each real one that its study found best, by class.
+    """
+
+    generator: PortableGenerator
+    growth: Mapping[str, float]
+
+
+def load_generator(uri: str) -> Loaded:
     """Load a registered or logged generator.
 
     Raises
     ------
     StoreError
-        If there is no such model; the message lists those that are registered.
+        If there is no such model, or it is none of rareflow's; the message lists those that are registered.
     """
     try:
-        return mlflow.pyfunc.load_model(uri)
-    except (MlflowException, OSError) as err:
+        model = mlflow.pyfunc.load_model(uri)
+        generator = model.unwrap_python_model().generator
+    except (MlflowException, OSError, AttributeError) as err:
         names = [model.name for model in MlflowClient().search_registered_models(max_results=20)]
         known = f"registered are {', '.join(names)}" if names else "none is registered yet; `rareflow tune` makes one"
         reason = re.sub(r"\s+", " ", str(err))[:160]
         raise StoreError(f"--model {uri!r} cannot be loaded ({reason}); in this tracking store {known}") from err
-
-
-def growth_of(model: PyFuncModel) -> dict[str, float]:
-    """Give the growth that a model's study found best, by class."""
-    return dict((model.metadata.metadata or {}).get(_GROWTH, {}))
+    return Loaded(generator, (model.metadata.metadata or {}).get(_GROWTH, {}))

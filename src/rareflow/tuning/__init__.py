@@ -1,0 +1,1 @@
+"""The Optuna study: search space, objective and recovery; it knows no MLflow."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rareflow.generators.training import Step
     from rareflow.tuning.objective import Objective, Repeat
 
-__all__ = ["Observer", "TrialLog", "candidate_of", "finished", "open_study", "work"]
+__all__ = ["Observer", "TrialLog", "candidate_of", "enqueue_references", "finished", "open_storage", "open_study", "work"]
 
 _HEARTBEAT_S, _GRACE_S, _RETRIES = 30, 120, 3
 _STARTUP_TRIALS = 8
@@ -62,26 +62,13 @@ def open_study(storage: str, name: str, *, seed: int) -> optuna.Study:
     StoreError
         If the storage cannot be opened; its password is not shown.
     """
-    retry = optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES)
-    try:
-        database = optuna.storages.RDBStorage(
-            storage,
-            heartbeat_interval=_HEARTBEAT_S,
-            grace_period=_GRACE_S,
-            heartbeat_stale_trial_callback=retry,
-        )
-        study = optuna.create_study(
-            storage=database,
-            study_name=name,
-            direction="maximize",
-            load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
-        )
-    except (SQLAlchemyError, ImportError, OSError) as err:
-        raise StoreError(
-            f"the study's storage {_shown(storage)} cannot be opened ({type(err).__name__}); check that its folder "
-            "can be written, its server is up and its driver installed, or give another --storage"
-        ) from err
+    study = optuna.create_study(
+        storage=open_storage(storage),
+        study_name=name,
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
+    )
     optuna.storages.fail_stale_trials(study)
     # A resumed study must not draw again what it drew before.
     study.sampler = optuna.samplers.TPESampler(
@@ -90,6 +77,22 @@ def open_study(storage: str, name: str, *, seed: int) -> optuna.Study:
         constant_liar=True,
     )
     return study
+
+
+def open_storage(storage: str) -> optuna.storages.RDBStorage:
+    """Open Optuna's database with heartbeats; see `open_study`."""
+    try:
+        return optuna.storages.RDBStorage(
+            storage,
+            heartbeat_interval=_HEARTBEAT_S,
+            grace_period=_GRACE_S,
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),
+        )
+    except (SQLAlchemyError, ImportError, OSError) as err:
+        raise StoreError(
+            f"the study's storage {_shown(storage)} cannot be opened ({type(err).__name__}); check that its folder "
+            "can be written, its server is up and its driver installed, or give another --storage"
+        ) from err
 
 
 def _shown(storage: str) -> str:

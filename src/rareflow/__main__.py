@@ -1,0 +1,5 @@
+"""`python -m rareflow`: the command line, where no script is on the path."""
+
+from rareflow.cli import main
+
+main()

@@ -1,0 +1,325 @@
+"""The command line: parse, call one workflow, print. Nothing else."""
+
+from __future__ import annotations
+
+import math
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from rareflow.errors import ConfigError, RareflowError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Forge the attack records that an intrusion-detection data set lacks.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+)
+
+_BAD_INPUT, _INTERRUPTED = 2, 130
+
+Data = Annotated[
+    str,
+    typer.Option(
+        help="The table: simulated-gas-pipeline, a file (CSV, CSV.gz, ARFF, Parquet), a folder, or a quoted glob."
+    ),
+]
+Label = Annotated[str, typer.Option(help="Label column. Unset: the recipe's, or the model's.")]
+Drop = Annotated[str, typer.Option(help="Columns to leave out, such as clocks and identifiers: a,b,c.")]
+Recipe = Annotated[str, typer.Option(help="Known data set: gas-pipeline or cic-ids-2017. Unset: none.")]
+Categorical = Annotated[str, typer.Option(help="Columns whose text or numbers are categories: a,b,c.")]
+Infinities = Annotated[
+    str, typer.Option(help="Infinite values: missing (become missing) or drop (their rows). Unset: the recipe's rule.")
+]
+RareClasses = Annotated[
+    str, typer.Option(help="Classes of one row in the whole table: error, drop, or merge into one class Rare.")
+]
+Rows = Annotated[int, typer.Option(help="Rows to simulate; 0: the simulator's default, 10000.", min=0)]
+Test = Annotated[str, typer.Option(help="File that is the test part. Unset: a part of --data, by --split.")]
+SplitKind = Annotated[
+    str,
+    typer.Option(
+        "--split",
+        help="How rows are parted: random, grouped (equal rows stay together) or blocked (runs of rows do).",
+    ),
+]
+TestSize = Annotated[float, typer.Option(help="Share of the rows that test, between 0 and 1.")]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+Experiment = Annotated[str, typer.Option(help="MLflow experiment.")]
+NThreads = Annotated[int, typer.Option(help="Threads of each process.", min=1)]
+Device = Annotated[str, typer.Option(help="Where generators train: auto, cpu or cuda.")]
+Storage = Annotated[str, typer.Option(help="Optuna's database, an SQLAlchemy URL.")]
+Model = Annotated[
+    str, typer.Option(help="Generator: models:/NAME@ALIAS, models:/NAME/VERSION or another MLflow model URI.")
+]
+Out = Annotated[str, typer.Option(help="File to write: .parquet, .csv or .csv.gz.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", is_flag=True)]
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Split a,b,c."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _source(ctx: typer.Context) -> Any:  # noqa: ANN401 - its type is imported where it is needed
+    """Build the data settings from a command's options."""
+    from rareflow.workflows.settings import DataSettings  # noqa: PLC0415
+
+    given = ctx.params
+    return DataSettings(
+        data=given["data"],
+        label=given["label"],
+        drop=_names(given["drop"]),
+        recipe=given["recipe"],
+        categorical=_names(given["categorical"]),
+        infinities=given["infinities"],
+        rare_classes=given["rare_classes"],
+        rows=given["rows"] or None,
+        seed=given["seed"],
+    )
+
+
+def _settings(ctx: typer.Context) -> Any:  # noqa: ANN401
+    """Build the settings that train, tune and evaluate share."""
+    from rareflow.workflows.settings import Settings  # noqa: PLC0415
+
+    shared = ("test", "split", "test_size", "seed", "experiment", "n_threads", "device")
+    return Settings(_source(ctx), **{name: ctx.params[name] for name in shared if name in ctx.params})
+
+
+@app.command()
+def tune(
+    ctx: typer.Context,
+    data: Data = "simulated-gas-pipeline",
+    label: Label = "",
+    drop: Drop = "",
+    recipe: Recipe = "",
+    categorical: Categorical = "",
+    infinities: Infinities = "",
+    rare_classes: RareClasses = "error",
+    rows: Rows = 0,
+    test: Test = "",
+    split: SplitKind = "random",
+    test_size: TestSize = 0.3,
+    seed: Seed = 0,
+    n_trials: Annotated[
+        int, typer.Option(help="Trials in all, RAW and those of earlier sessions counted.", min=2)
+    ] = 20,
+    repeats: Annotated[int, typer.Option(help="Inner splits that a trial is scored on.", min=1)] = 3,
+    tune_rows: Annotated[
+        int, typer.Option(help="Training rows used in a trial; the largest classes are thinned first.", min=2)
+    ] = 20_000,
+    jobs: Annotated[int, typer.Option(help="Processes that share the trials.", min=1)] = 1,
+    storage: Storage = "sqlite:///optuna.db",
+    study_name: Annotated[
+        str, typer.Option(help="Study to make or continue. Unset: named after data and protocol.")
+    ] = "",
+    experiment: Experiment = "rareflow",
+    n_threads: NThreads = 1,
+    device: Device = "auto",
+    debug: Debug = False,
+) -> None:
+    """Tune a generator, score the winner beside RAW and SMOTE, and register it."""
+    from rareflow.workflows import tune as workflow  # noqa: PLC0415
+
+    how = workflow.StudySettings(n_trials, repeats, tune_rows, jobs, storage, study_name)
+    typer.echo(workflow.run(_settings(ctx), how))
+
+
+@app.command()
+def train(
+    ctx: typer.Context,
+    data: Data = "simulated-gas-pipeline",
+    label: Label = "",
+    drop: Drop = "",
+    recipe: Recipe = "",
+    categorical: Categorical = "",
+    infinities: Infinities = "",
+    rare_classes: RareClasses = "error",
+    rows: Rows = 0,
+    test: Test = "",
+    split: SplitKind = "random",
+    test_size: TestSize = 0.3,
+    seed: Seed = 0,
+    architecture: Annotated[str, typer.Option(help="vae-wgan-gp, vae, wgan-gp or wgan.")] = "vae-wgan-gp",
+    latent_dim: Annotated[int, typer.Option(help="Length of z.")] = 16,
+    hidden_dim: Annotated[int, typer.Option(help="Width of the hidden layers.")] = 128,
+    lambda_gp: Annotated[float, typer.Option(help="Weight of the gradient penalty (Eq. 7).")] = 10.0,
+    n_critic: Annotated[int, typer.Option(help="Critic steps a generator step.")] = 5,
+    kl_weight: Annotated[float, typer.Option(help="Weight of the KL term (Eq. 8).")] = 0.1,
+    learning_rate: Annotated[float, typer.Option(help="Adam's learning rate.")] = 1e-3,
+    steps: Annotated[int, typer.Option(help="Generator steps.")] = 500,
+    batch_size: Annotated[int, typer.Option(help="Rows a batch.")] = 256,
+    codec: Annotated[str, typer.Option(help="How numbers are scaled: asinh, quantile or zscore.")] = "asinh",
+    sampling: Annotated[
+        str,
+        typer.Option(help="prior, posterior, neighbours, interpolation or residual. Unset: residual, if it can."),
+    ] = "",
+    n_neighbors: Annotated[int, typer.Option(help="Latent neighbours that a row is paired with.")] = 5,
+    noise: Annotated[float, typer.Option(help="Factor on the posterior's standard deviation.")] = 0.5,
+    filter: Annotated[  # noqa: A002 - the field's word
+        str, typer.Option(help="Keep only rows that a forest gives to their class: true or false.")
+    ] = "false",
+    snap: Annotated[
+        str, typer.Option(help="Make exact what parents share (shared), every number (observed), or none.")
+    ] = "shared",
+    growth: Annotated[
+        float, typer.Option(help="Forged rows for each real one, for every class but the largest.", min=0)
+    ] = 3.0,
+    experiment: Experiment = "rareflow",
+    n_threads: NThreads = 1,
+    device: Device = "auto",
+    debug: Debug = False,
+) -> None:
+    """Train one generator with given parameters, score it before and after, and log it."""
+    from rareflow.workflows import train as workflow  # noqa: PLC0415
+
+    params = {
+        "architecture": architecture,
+        "latent_dim": latent_dim,
+        "hidden_dim": hidden_dim,
+        "lambda_gp": lambda_gp,
+        "n_critic": n_critic,
+        "kl_weight": kl_weight,
+        "learning_rate": learning_rate,
+        "steps": steps,
+        "batch_size": batch_size,
+        "codec": codec,
+        "sampling": sampling or None,
+        "n_neighbors": n_neighbors,
+        "noise": noise,
+        "filter": _truth("--filter", filter),
+        "snap": snap,
+    }
+    typer.echo(workflow.run(_settings(ctx), params, growth=growth))
+
+
+@app.command()
+def prepare(
+    ctx: typer.Context,
+    data: Data = "simulated-gas-pipeline",
+    label: Label = "",
+    drop: Drop = "",
+    recipe: Recipe = "",
+    categorical: Categorical = "",
+    infinities: Infinities = "",
+    rare_classes: RareClasses = "error",
+    rows: Rows = 0,
+    seed: Seed = 0,
+    out: Out = "table.parquet",
+    debug: Debug = False,
+) -> None:
+    """Clean a table and write it with its data card."""
+    from rareflow.workflows import prepare as workflow  # noqa: PLC0415
+
+    typer.echo(workflow.run(_source(ctx), out=out))
+
+
+@app.command()
+def augment(
+    ctx: typer.Context,
+    data: Data = "simulated-gas-pipeline",
+    model: Model = "models:/rareflow-gas-pipeline@champion",
+    label: Label = "",
+    drop: Drop = "",
+    recipe: Recipe = "",
+    categorical: Categorical = "",
+    infinities: Infinities = "",
+    rare_classes: RareClasses = "error",
+    rows: Rows = 0,
+    seed: Seed = 0,
+    growth: Annotated[
+        str,
+        typer.Option(
+            help="Forged rows for each real one, for every class but the largest. Unset: what the model's study chose."
+        ),
+    ] = "",
+    mark: Annotated[str, typer.Option(help="Boolean column to add that is true in forged rows. Unset: none.")] = "",
+    out: Out = "balanced.parquet",
+    debug: Debug = False,
+) -> None:
+    """Balance a training table with a registered generator."""
+    from rareflow.workflows import augment as workflow  # noqa: PLC0415
+
+    amount = _number("--growth", growth) if growth else None
+    typer.echo(workflow.run(_source(ctx), model=model, out=out, growth=amount, mark=mark, seed=seed))
+
+
+@app.command()
+def evaluate(
+    ctx: typer.Context,
+    data: Data = "simulated-gas-pipeline",
+    test: Test = "",
+    model: Model = "",
+    label: Label = "",
+    drop: Drop = "",
+    recipe: Recipe = "",
+    categorical: Categorical = "",
+    infinities: Infinities = "",
+    rare_classes: RareClasses = "error",
+    rows: Rows = 0,
+    split: SplitKind = "random",
+    test_size: TestSize = 0.3,
+    seed: Seed = 0,
+    experiment: Experiment = "rareflow",
+    n_threads: NThreads = 1,
+    debug: Debug = False,
+) -> None:
+    """Score the detectors on a test part, before and after augmentation."""
+    from rareflow.workflows import evaluate as workflow  # noqa: PLC0415
+
+    typer.echo(workflow.run(_settings(ctx), model=model))
+
+
+@app.command()
+def doctor(storage: Storage = "sqlite:///optuna.db", debug: Debug = False) -> None:
+    """Tell versions, stores and device, what is missing and how to get it."""
+    from rareflow.workflows import doctor as workflow  # noqa: PLC0415
+
+    typer.echo(workflow.run(storage=storage))
+
+
+def _truth(option: str, text: str) -> bool:
+    """Read true or false; MLproject can pass no flags."""
+    if text.lower() not in {"true", "false"}:
+        raise ConfigError(f"{option} {text!r} is neither true nor false")
+    return text.lower() == "true"
+
+
+def _number(option: str, text: str) -> float:
+    """Read a number of 0 or more that may be unset."""
+    try:
+        number = float(text)
+    except ValueError as err:
+        raise ConfigError(f"{option} {text!r} is no number; give 0 or more") from err
+    if not 0 <= number < math.inf:
+        raise ConfigError(f"{option} {text!r} must be 0 or more")
+    return number
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line; exit with 2 on what the user can mend, 130 on Ctrl-C.
+
+    Parameters
+    ----------
+    arguments
+        Words after the program's name; those of the process by default.
+    """
+    from rareflow.workflows.progress import listen  # noqa: PLC0415
+
+    words = sys.argv[1:] if arguments is None else arguments
+    listen()
+    try:
+        app(words, prog_name="rareflow")
+    except RareflowError as err:
+        if "--debug" in words:
+            raise
+        typer.echo(f"rareflow: {err}", err=True)
+        sys.exit(_BAD_INPUT)
+    except KeyboardInterrupt:
+        typer.echo("rareflow: stopped; what was finished is kept, and the same command continues a study", err=True)
+        sys.exit(_INTERRUPTED)

@@ -1,0 +1,114 @@
+"""The data card: what a table holds, class by class and column by column, as Markdown."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from rareflow.data.schema import Column
+    from rareflow.data.table import Table
+
+__all__ = ["class_table", "data_card", "duplicate_counts"]
+
+_CATEGORIES_SHOWN = 5
+
+
+def class_table(table: Table) -> pd.DataFrame:
+    """Count the classes as the paper's Tables 1 and 2 do.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Shape ``(classes, 4)``, the largest class first: ``Type``; ``Type Number``, its place in alphabetical
+        order from 0 (capitals first; the paper files the web attacks under B, S and X instead);
+        ``Sample Count``; ``Sample Ratio``, its share of the rows in [0, 1].
+    """
+    counts = table.class_counts
+    number = {name: i for i, name in enumerate(sorted(counts))}
+    return pd.DataFrame(
+        {
+            "Type": list(counts),
+            "Type Number": [number[name] for name in counts],
+            "Sample Count": list(counts.values()),
+            "Sample Ratio": [count / len(table) for count in counts.values()],
+        }
+    )
+
+
+def duplicate_counts(table: Table) -> tuple[int, int]:
+    """Count rows that repeat others, and feature vectors under several labels; clocks are left out.
+
+    Returns
+    -------
+    repeated
+        Rows whose features occur in an earlier row too.
+    conflicting
+        Distinct feature vectors that carry more than one label.
+    """
+    compared = table.X.drop(columns=list(table.schema.clocks))
+    vectors = pd.util.hash_pandas_object(compared, index=False).to_numpy()
+    pairs = pd.DataFrame({"vector": vectors, "label": table.labels}).drop_duplicates()
+    carried = pairs["vector"].value_counts()
+    return len(table) - len(carried), int((carried > 1).sum())
+
+
+def data_card(table: Table) -> str:
+    """Describe a table in Markdown: its size and digest, classes, columns, duplicates and notes."""
+    repeated, conflicting = duplicate_counts(table)
+    kinds = Counter(column.kind.value for column in table.schema.columns).most_common()
+    kinds_shown = ", ".join(f"{count} {kind}" for kind, count in kinds)
+    clocks = f" ({', '.join(table.schema.clocks)} left out)" if table.schema.clocks else ""
+    origin = "simulated: no row was measured" if table.simulated else "as read from the data given"
+    facts = [
+        f"Rows: {len(table):,}",
+        f"Feature columns: {len(table.schema.columns)} ({kinds_shown})",
+        f"Label: `{table.label}`, {len(table.class_counts)} classes",
+        f"Origin: {origin}",
+        f"Rows that repeat an earlier one{clocks}: {repeated:,} ({repeated / len(table):.1%})",
+        f"Feature vectors that carry several labels: {conflicting:,}",
+        f"Digest (SHA-256): `{table.digest}`",
+    ]
+    classes = class_table(table)
+    classes["Sample Ratio"] = classes["Sample Ratio"].map("{:.4%}".format)
+    missing = table.X.isna().sum()
+    columns = [
+        (column.name, column.kind.value, column.dtype, _span(column), missing[column.name])
+        for column in table.schema.columns
+    ]
+    sections = [
+        f"# Data card: {table.name}",
+        _bullets(facts),
+        "## Classes",
+        _grid(list(classes.columns), classes.itertuples(index=False)),
+        "## Columns",
+        _grid(["Column", "Kind", "Dtype", "Range or values", "Missing"], columns),
+    ]
+    if table.notes:
+        sections += ["## Notes", _bullets(table.notes)]
+    return "\n\n".join(sections) + "\n"
+
+
+def _span(column: Column) -> str:
+    """Give a column's range, or its first values."""
+    if column.low is not None:
+        return f"{column.low:g}" if column.low == column.high else f"{column.low:g} to {column.high:g}"
+    shown = [str(value) for value in column.categories[:_CATEGORIES_SHOWN]]
+    more = len(column.categories) - len(shown)
+    return ", ".join([*shown, f"{more} more"] if more else shown)
+
+
+def _bullets(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+def _grid(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Lay out a Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
+    )

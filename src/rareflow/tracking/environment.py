@@ -1,0 +1,63 @@
+"""What MLflow prints by default, and what a run keeps of the software that made it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from mlflow.utils.git_utils import get_git_commit
+
+__all__ = ["git_commit", "quiet", "versions"]
+
+# Environment variables, so that worker processes inherit them.
+_SWITCHES = {
+    "GIT_PYTHON_REFRESH": "quiet",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+_PACKAGES = (
+    "rareflow",
+    "imbalanced-learn",
+    "mlflow",
+    "numpy",
+    "optuna",
+    "pandas",
+    "scikit-learn",
+    "torch",
+    "xgboost",
+)
+
+
+def quiet() -> None:
+    """Turn off MLflow's progress bars, links and INFO lines, wherever the user's environment is silent.
+
+    A variable that is set already keeps its value: ``MLFLOW_LOGGING_LEVEL=INFO`` brings the lines back.
+    """
+    for name, value in _SWITCHES.items():
+        os.environ.setdefault(name, value)
+    # MLflow read the level when it was imported; a default set since then has to be told to its logger.
+    logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
+
+
+def versions() -> dict[str, str]:
+    """Give the version of Python and of each installed package that decides a result, by package name."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_commit() -> str | None:
+    """Give the commit of the checkout that rareflow runs from, else of the current folder, else ``None``."""
+    for folder in (Path(__file__).parent, Path.cwd()):
+        commit: str | None = get_git_commit(str(folder))
+        if commit is not None:
+            return commit
+    return None

@@ -1,0 +1,296 @@
+"""Runs: a parent for the whole command, a child for each trial, and an honest state at every end.
+
+A run ends ``FINISHED`` if its work came to its end, ``KILLED`` if someone stopped it (a pruner, Ctrl-C), and
+``FAILED`` if an error did; the error's traceback is then the artifact ``error.txt``.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import time
+import traceback
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import mlflow
+import numpy as np
+import pandas as pd
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
+from mlflow.types import ColSpec, Schema
+
+from rareflow.tracking.environment import git_commit, versions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
+    from types import TracebackType
+
+__all__ = ["Run", "Status", "child_run", "parent_run", "sweep_children"]
+
+Status = Literal["FINISHED", "KILLED", "FAILED"]
+
+_COMMIT = "mlflow.source.git.commit"
+_PARENT = "mlflow.parentRunId"
+# A child names the source its parent names; only MLflow's fluent interface would find it out by itself.
+_INHERITED = ("mlflow.source.name", "mlflow.source.type", "mlflow.user", _COMMIT)
+# The most that one call to `log_batch` takes, by MLflow's REST contract.
+_METRICS_PER_CALL = 1000
+_PARAMS_PER_CALL = 100
+_CURVE_POINTS = 200
+# MLflow keeps no more of a data set's digest.
+_DIGEST_CHARACTERS = 36
+
+
+class Run:
+    """One run of the store, written through a client: workers and threads share no hidden state.
+
+    Leaving its ``with`` block ends it: ``FINISHED`` normally, ``FAILED`` with ``error.txt`` on an error,
+    ``KILLED`` on an exception that is no error (`KeyboardInterrupt`, `SystemExit`). Exceptions pass on.
+
+    Parameters
+    ----------
+    client
+        Where the run is written.
+    run_id
+        The run, which exists already.
+    terminate
+        Called once with the state the run ends in.
+    """
+
+    def __init__(self, client: MlflowClient, run_id: str, *, terminate: Callable[[Status], None]) -> None:
+        self.id = run_id
+        self._client = client
+        self._terminate = terminate
+        self._ended = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._ended:
+            return
+        if error is None:
+            self.end("FINISHED")
+        elif isinstance(error, Exception):
+            try:
+                self.log_text("".join(traceback.format_exception(kind, error, trace)), "error.txt")
+            finally:
+                self.end("FAILED")
+        else:
+            self.end("KILLED")
+
+    def end(self, status: Status) -> None:
+        """End the run in this state; the first end stands, later ones change nothing."""
+        if not self._ended:
+            self._ended = True
+            self._terminate(status)
+
+    def log_params(self, params: Mapping[str, object]) -> None:
+        """Log parameters as text; a key that the run has keeps its value: MLflow forbids a change."""
+        held = self._client.get_run(self.id).data.params
+        fresh = [Param(key, str(value)) for key, value in params.items() if key not in held]
+        for start in range(0, len(fresh), _PARAMS_PER_CALL):
+            self._client.log_batch(self.id, params=fresh[start : start + _PARAMS_PER_CALL])
+
+    def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
+        """Log metrics at one step, those that are not finite left out.
+
+        A character that MLflow refuses in a key (class names have them) becomes an underscore.
+        """
+        self._log((key, value, step) for key, value in metrics.items())
+
+    def log_curve(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Log one step curve for each key beside ``step``, thinned evenly to at most 200 points.
+
+        Parameters
+        ----------
+        history
+            One mapping a training step in order, each with the key ``step``. The first and the last are
+            always kept; values that are not finite are left out.
+        """
+        kept = np.unique(np.linspace(0, len(history) - 1, min(len(history), _CURVE_POINTS)).astype(int))
+        self._log(
+            (key, value, int(history[row]["step"]))
+            for row in kept
+            for key, value in history[row].items()
+            if key != "step"
+        )
+
+    def _log(self, points: Iterator[tuple[str, float, int]]) -> None:
+        now = int(time.time() * 1000)
+        metrics = [
+            Metric(re.sub(r"[^\w. /-]", "_", key), float(value), now, step)
+            for key, value, step in points
+            if math.isfinite(value)
+        ]
+        for start in range(0, len(metrics), _METRICS_PER_CALL):
+            self._client.log_batch(self.id, metrics=metrics[start : start + _METRICS_PER_CALL])
+
+    def log_dataset(
+        self, frame: pd.DataFrame, *, name: str, digest: str, targets: str, context: str, source: str
+    ) -> None:
+        """Log a table as an MLflow dataset: its digest, schema, size and source, none of its rows.
+
+        Parameters
+        ----------
+        frame
+            The table, shape ``(rows, columns)``, label included.
+        name
+            The data set's name.
+        digest
+            Its digest, of which MLflow keeps the first 36 characters.
+        targets
+            The label column.
+        context
+            What the table was used for, such as ``training``.
+        source
+            Where it came from: a path, a glob, or a word on the simulator.
+        """
+        dataset = Dataset(
+            name=name,
+            digest=digest[:_DIGEST_CHARACTERS],
+            source_type="local",
+            source=json.dumps({"uri": source}),
+            schema=json.dumps({"mlflow_colspec": _schema(frame).to_dict()}),
+            profile=json.dumps({"num_rows": len(frame), "num_elements": int(frame.size)}),
+        )
+        tags = [InputTag("mlflow.data.context", context), InputTag("targets", targets)]
+        self._client.log_inputs(self.id, datasets=[DatasetInput(dataset, tags)])
+
+    def log_file(self, path: str | Path, folder: str | None = None) -> None:
+        """Copy a file to the artifacts, into ``folder`` if given."""
+        self._client.log_artifact(self.id, str(path), folder)
+
+    def log_folder(self, path: str | Path, folder: str | None = None) -> None:
+        """Copy all that a folder holds to the artifacts, into ``folder`` if given."""
+        self._client.log_artifacts(self.id, str(path), folder)
+
+    def log_figure(self, figure: Any, name: str) -> None:  # noqa: ANN401 - matplotlib's or plotly's
+        """Save a figure: a matplotlib one by its suffix, a plotly one as a page that needs no network."""
+        if name.endswith(".html"):
+            self.log_text(figure.to_html(include_plotlyjs=True), name)
+        else:
+            self._client.log_figure(self.id, figure, name)
+
+    def log_text(self, text: str, name: str) -> None:
+        """Save text as an artifact, in UTF-8."""
+        self._client.log_text(self.id, text, name)
+
+    def set_tag(self, key: str, value: object) -> None:
+        """Set or replace a tag."""
+        self._client.set_tag(self.id, key, value)
+
+
+@contextmanager
+def parent_run(
+    name: str, *, params: Mapping[str, object] | None = None, tags: Mapping[str, str] | None = None
+) -> Iterator[Run]:
+    """Open the run of a whole command, with system metrics, versions and the git commit.
+
+    Under ``mlflow run`` it joins the run that ``MLFLOW_RUN_ID`` names and adds only what that does not hold;
+    MLflow then takes the variable out of the environment, so workers started inside do not inherit it.
+    ``mlflow run`` has the last word on that run's state: ``FINISHED`` or ``FAILED`` by the exit code alone.
+    The run is MLflow's active run too. Call `rareflow.tracking.store.prepare_store` first.
+
+    Parameters
+    ----------
+    name
+        The run's name in the user interface; a run that is joined keeps the name the user gave it.
+    params, tags
+        Logged at the start.
+    """
+    joined = "MLFLOW_RUN_ID" in os.environ
+    active = mlflow.start_run(run_name=None if joined else name, log_system_metrics=_system_metrics())
+    client = MlflowClient()
+    with Run(client, active.info.run_id, terminate=mlflow.end_run) as run:
+        source = {} if joined and _COMMIT in active.data.tags else {_COMMIT: git_commit()}
+        software = ", ".join(f"{package} {number}" for package, number in versions().items())
+        for key, value in {**source, "rareflow.versions": software, **(tags or {})}.items():
+            if value is not None:
+                run.set_tag(key, value)
+        run.log_params(params or {})
+        yield run
+
+
+@contextmanager
+def child_run(
+    parent_id: str,
+    name: str,
+    *,
+    params: Mapping[str, object] | None = None,
+    tags: Mapping[str, str] | None = None,
+    tracking_uri: str | None = None,
+) -> Iterator[Run]:
+    """Open a run nested under a parent, from any process that can reach the store.
+
+    Parameters
+    ----------
+    parent_id
+        The parent's run id.
+    name
+        The run's name, such as ``trial-0007``.
+    params, tags
+        Logged at the start.
+    tracking_uri
+        The store that `rareflow.tracking.store.prepare_store` returned; ``None`` takes MLflow's current one,
+        which workers inherit through the environment.
+    """
+    client = MlflowClient(tracking_uri)
+    parent = client.get_run(parent_id)
+    inherited = {key: parent.data.tags[key] for key in _INHERITED if key in parent.data.tags}
+    created = client.create_run(
+        parent.info.experiment_id, tags={**inherited, _PARENT: parent_id, **(tags or {})}, run_name=name
+    )
+    run_id = created.info.run_id
+
+    def terminate(status: Status) -> None:
+        client.set_terminated(run_id, status)
+
+    with Run(client, run_id, terminate=terminate) as run:
+        run.log_params(params or {})
+        yield run
+
+
+def sweep_children(parent_id: str, *, tracking_uri: str | None = None) -> int:
+    """Set children that still say ``RUNNING`` to ``KILLED``, and give their number.
+
+    Call it when no worker of this parent is alive: what runs then was left behind by a process that died.
+    """
+    client = MlflowClient(tracking_uri)
+    experiment = client.get_run(parent_id).info.experiment_id
+    left = f"tags.`{_PARENT}` = '{parent_id}' AND attributes.status = 'RUNNING'"
+    swept = 0
+    while page := client.search_runs([experiment], filter_string=left):
+        for run in page:
+            client.set_terminated(run.info.run_id, "KILLED")
+        swept += len(page)
+    return swept
+
+
+def _system_metrics() -> bool | None:
+    """Switch system metrics on, unless the user's environment says something about them."""
+    return None if "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING" in os.environ else True
+
+
+def _schema(frame: pd.DataFrame) -> Schema:
+    """Describe the columns by dtype; MLflow's own inference reads every value (12 s on KDD'99)."""
+    return Schema(
+        [
+            ColSpec(_column_type(frame[name].dtype), str(name), required=not frame[name].hasnans)
+            for name in frame.columns
+        ]
+    )
+
+
+def _column_type(dtype: Any) -> str:  # noqa: ANN401 - numpy's or pandas' dtype
+    if pd.api.types.is_bool_dtype(dtype):
+        return "boolean"
+    if pd.api.types.is_integer_dtype(dtype):
+        return "long"
+    return "double" if pd.api.types.is_float_dtype(dtype) else "string"

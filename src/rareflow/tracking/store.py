@@ -1,0 +1,180 @@
+"""The tracking store: which one is used, made once before any worker starts, refused early when unusable."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.utils.file_utils import local_file_uri_to_path
+from mlflow.utils.uri import is_local_uri
+from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from rareflow.errors import StoreError
+from rareflow.tracking.environment import quiet
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["prepare_store", "without_secrets"]
+
+_DATABASES = {"mssql", "mysql", "postgresql", "sqlite"}
+_LOCAL = "or unset MLFLOW_TRACKING_URI to track in ./mlflow.db"
+# MLflow's own are 7 retries of up to 120 s each: right inside a study, far too long for the first word.
+_FIRST_WORD = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+
+
+def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
+    """Make the tracking store ready for this process and its workers, and select the experiment.
+
+    Call it once, before workers start: processes that create the tables of one database at the same time
+    break each other. It also quietens MLflow (see `rareflow.tracking.environment.quiet`).
+
+    Parameters
+    ----------
+    experiment
+        The experiment's name, made if it is new; ``None`` leaves the choice to MLflow. Under ``mlflow run``
+        (``MLFLOW_RUN_ID`` is set) the run and its experiment exist already, and the name is not used.
+    uri
+        The store, any tracking URI of MLflow's. ``None`` takes the one MLflow was given
+        (``MLFLOW_TRACKING_URI``), else the file ``mlflow.db`` in the current folder.
+
+    Returns
+    -------
+    str
+        The tracking URI, to hand to workers; it may hold a password.
+
+    Raises
+    ------
+    StoreError
+        If the store does not answer within seconds, refuses, or cannot be written.
+    """
+    quiet()
+    if uri is None:
+        uri = mlflow.get_tracking_uri() if mlflow.tracking.is_tracking_uri_set() else _default_uri()
+    with _first_word():
+        try:
+            if _is_database(uri):
+                _open_database(uri)
+            mlflow.set_tracking_uri(uri)
+            artifacts = _select(experiment)
+        except (ImportError, MlflowException, OSError, SQLAlchemyError) as err:
+            # The cause quotes the whole URI, so it is shown only where that holds no secret.
+            secret = without_secrets(uri) != uri
+            raise StoreError(_problem(uri, err)) from (None if secret else err)
+    _check_artifacts(artifacts)
+    return uri
+
+
+def without_secrets(uri: str) -> str:
+    """Give a store's URI fit for the screen: user, password and query replaced by ``***``."""
+    if uri.startswith("sqlite"):
+        return uri
+    return re.sub(r"\?.*", "?***", re.sub(r"://.*@", "://***@", uri))
+
+
+def _default_uri() -> str:
+    """Name ``mlflow.db`` in the current folder by its absolute path: a worker may run in another folder."""
+    return str(URL.create("sqlite", database=Path("mlflow.db").absolute().as_posix()))
+
+
+@contextmanager
+def _first_word() -> Iterator[None]:
+    """Ask the server once and wait shortly; a retry or a timeout that the user set is kept."""
+    ours = [name for name in _FIRST_WORD if name not in os.environ]
+    os.environ.update({name: _FIRST_WORD[name] for name in ours})
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
+
+
+def _is_database(uri: str) -> bool:
+    return re.split(r"[+:]", uri, maxsplit=1)[0] in _DATABASES
+
+
+def _open_database(uri: str) -> None:
+    """Connect once and, in SQLite, take the write lock: MLflow would retry for 100 s and then say less."""
+    try:
+        url = make_url(uri)
+    except ValueError:
+        # The cause quotes a part of the address that may be half a password.
+        raise StoreError(
+            f"the tracking database {without_secrets(uri)!r} has an address that cannot be read; write it as "
+            "dialect://user:password@host:port/name, other characters in the password as %40 and the like"
+        ) from None
+    sqlite = url.get_backend_name() == "sqlite"
+    if sqlite and url.database:
+        Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url)
+    try:
+        with engine.connect() as connection:
+            if sqlite:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+    finally:
+        engine.dispose()
+
+
+def _select(experiment: str | None) -> str | None:
+    """Make the tables, select the experiment, and give the place of its artifacts if it is known yet."""
+    client = MlflowClient()
+    if run_id := os.environ.get("MLFLOW_RUN_ID"):
+        return str(client.get_run(run_id).info.artifact_uri)
+    if experiment is None:
+        client.search_experiments(max_results=1)
+        return None
+    known = client.get_experiment_by_name(experiment)
+    if known is not None and known.lifecycle_stage == "deleted":
+        raise StoreError(
+            f"experiment {experiment!r} is deleted; restore it with `mlflow experiments restore "
+            f"--experiment-id {known.experiment_id}`, or name another one with --experiment"
+        )
+    return str(mlflow.set_experiment(experiment).artifact_location)
+
+
+def _check_artifacts(location: str | None) -> None:
+    """Refuse a local artifact folder that cannot be written before hours of work end there."""
+    if location is None or not is_local_uri(location):
+        return
+    folder = Path(local_file_uri_to_path(location))
+    message = f"the artifact folder {str(folder)!r} cannot be written; "
+    remedy = "run in a folder of your own, or name another experiment with --experiment"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as err:
+        raise StoreError(message + remedy) from err
+    if not os.access(folder, os.W_OK):
+        raise StoreError(message + remedy)
+
+
+def _problem(uri: str, err: Exception) -> str:
+    """Say in one line what is wrong with the store and what mends it."""
+    where = without_secrets(uri)
+    if isinstance(err, ImportError):
+        return f"the tracking store {where!r} needs the Python package {err.name!r}; install it, {_LOCAL}"
+    if isinstance(err, SQLAlchemyError | OSError):
+        reason = str(getattr(err, "orig", None) or err).partition("\n")[0]
+        return f"the tracking database {where!r} cannot be opened for writing ({reason}); mend that, {_LOCAL}"
+    if getattr(err, "error_code", None) == "RESOURCE_DOES_NOT_EXIST":
+        run_id = os.environ.get("MLFLOW_RUN_ID")
+        return (
+            f"MLFLOW_RUN_ID={run_id!r} names no run in {where!r}; "
+            "unset it, or set MLFLOW_TRACKING_URI to the store that holds it"
+        )
+    if not uri.startswith(("http:", "https:")):
+        reason = str(err).strip().replace(uri, where).partition(". ")[0]
+        return f"the tracking store {where!r} cannot be used ({reason}); take sqlite:///mlflow.db, {_LOCAL}"
+    if isinstance(err.__context__, OSError):
+        cause = type(err.__context__).__name__
+        return f"the tracking server {where!r} does not answer ({cause}); start it, {_LOCAL}"
+    return (
+        f"the tracking server {where!r} refuses the first request ({getattr(err, 'error_code', err)}); "
+        f"check the address, MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD, {_LOCAL}"
+    )

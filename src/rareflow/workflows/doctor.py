@@ -1,0 +1,78 @@
+"""`rareflow doctor`: what this installation has, what it lacks and how to get it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import torch
+
+from rareflow.errors import StoreError
+from rareflow.tracking.environment import versions
+from rareflow.tracking.store import prepare_store, without_secrets
+from rareflow.tuning.study import open_storage
+
+__all__ = ["run"]
+
+
+def run(*, storage: str) -> str:
+    """Look at versions, stores, device and data; a store that does not exist yet is not made.
+
+    Parameters
+    ----------
+    storage
+        SQLAlchemy URL of Optuna's database.
+    """
+    return "\n".join([*_versions(), *_device(), *_environments(), *_stores(storage), *_data()])
+
+
+def _versions() -> Iterator[str]:
+    for name, number in versions().items():
+        yield f"ok    {name} {number}"
+
+
+def _device() -> Iterator[str]:
+    yield f"ok    {os.cpu_count()} processor cores; --n-threads times --jobs should not exceed them"
+    if torch.cuda.is_available():
+        yield f"ok    CUDA device {torch.cuda.get_device_name()}"
+    else:
+        yield "note  no CUDA device: --device auto trains on the CPU; a GPU needs a CUDA build of torch"
+
+
+def _environments() -> Iterator[str]:
+    for tool, option in (("conda", "conda"), ("uv", "uv")):
+        if shutil.which(tool):
+            yield f"ok    {tool}: `mlflow run . --env-manager {option}` works"
+        else:
+            yield f"note  no {tool}: install it for `mlflow run . --env-manager {option}`, or use --env-manager local"
+
+
+def _stores(storage: str) -> Iterator[str]:
+    tracking = mlflow.get_tracking_uri() if mlflow.tracking.is_tracking_uri_set() else "sqlite:///mlflow.db"
+    for what, uri, look in (
+        ("tracking store", tracking, lambda: prepare_store(None)),
+        ("study storage", storage, lambda: open_storage(storage)),
+    ):
+        shown = without_secrets(uri)
+        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+            yield f"note  {what} {shown} does not exist yet; the first `rareflow tune` here makes it"
+            continue
+        try:
+            look()
+        except StoreError as err:
+            yield f"FAIL  {err}"
+        else:
+            yield f"ok    {what} {shown} answers"
+
+
+def _data() -> Iterator[str]:
+    folder = os.environ.get("RAREFLOW_DATA")
+    if folder is None:
+        yield "note  RAREFLOW_DATA is not set: tests and experiments on real tables are skipped"
+    elif Path(folder).is_dir():
+        yield f"ok    RAREFLOW_DATA {folder} holds {sum(1 for _ in Path(folder).iterdir())} files"
+    else:
+        yield f"FAIL  RAREFLOW_DATA {folder!r} is no folder; point it at the real data or unset it"

@@ -1,0 +1,47 @@
+"""Progress for people: lines on the standard error stream, as often as one can read them."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+__all__ = ["Pace", "duration", "listen", "say"]
+
+_LOGGER = logging.getLogger("rareflow")
+
+
+def say(message: str) -> None:
+    """Tell the user what is happening."""
+    _LOGGER.info(message)
+
+
+def listen() -> None:
+    """Let the user hear: bare lines on the standard error stream of this process."""
+    if not _LOGGER.handlers:
+        handler = logging.StreamHandler()
+        handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+        _LOGGER.addHandler(handler)
+        _LOGGER.setLevel(logging.INFO)
+        _LOGGER.propagate = False
+
+
+def duration(seconds: float) -> str:
+    """Write a duration as a person reads it."""
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes else f"{seconds:.1f} s"
+
+
+class Pace:
+    """True at most once every so many seconds, so that long work is heard of and short work stays quiet."""
+
+    def __init__(self, seconds: float = 10.0) -> None:
+        self.seconds = seconds
+        self._last = time.monotonic()
+
+    def due(self) -> bool:
+        """Say whether it is time for a word; asking starts the next wait."""
+        now = time.monotonic()
+        if now - self._last < self.seconds:
+            return False
+        self._last = now
+        return True

@@ -1,0 +1,249 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from rareflow.data.load import SIMULATED, load_table
+from rareflow.data.schema import Kind
+from rareflow.errors import ConfigError, DataError
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame({"rate": [0.5, 1.5, 2.5, 3.5], "count": [1, 2, 3, 4], "label": ["a", "a", "b", "b"]})
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load_frame(frame, **options):
+        path = tmp_path / "My traffic.parquet"
+        frame.to_parquet(path)
+        return load_table(str(path), **{"label": "label", **options})
+
+    return load_frame
+
+
+@pytest.fixture
+def refusal(load):
+    def message(frame, error=DataError, **options):
+        with pytest.raises(error) as caught:
+            load(frame, **options)
+        assert "\n" not in str(caught.value)
+        return str(caught.value)
+
+    return message
+
+
+def test_a_file_becomes_a_table_named_after_it(load, frame):
+    table = load(frame)
+    pd.testing.assert_frame_equal(table.frame, frame)
+    assert table.name == "my-traffic"
+    assert table.schema.names == ["rate", "count"]
+    assert table.notes == ()
+    assert not table.simulated
+
+
+@pytest.mark.parametrize(("glob", "name"), [("day-*.csv.gz", "day"), ("", "run-7"), ("*.csv.gz", "table")])
+def test_a_glob_and_a_folder_give_their_names(tmp_path, frame, glob, name):
+    folder = tmp_path / "Run_7"
+    folder.mkdir()
+    frame.to_csv(folder / "day-1.csv.gz", index=False)
+    assert load_table(str(folder / glob), label="label").name == name
+
+
+def test_empty_texts_leave_options_unset(load, frame):
+    table = load(frame, recipe="", drop=[""], categorical=[""], infinities="", rare_classes="")
+    pd.testing.assert_frame_equal(table.frame, frame)
+
+
+def test_the_simulated_pipeline_is_the_real_ones_table():
+    table = load_table(SIMULATED, rows=2000, seed=3)
+    assert (table.name, table.label, table.schema.clocks) == ("gas-pipeline", "result", ("time",))
+    assert table.simulated
+    assert len(table) == 2000
+    assert len(table.schema.names) == 26
+    assert table.digest == load_table(SIMULATED, rows=2000, seed=3).digest
+    assert table.digest != load_table(SIMULATED, rows=2000, seed=4).digest
+    assert len(load_table(SIMULATED)) == 10_000
+
+
+def test_rows_are_for_the_simulated_pipeline_only(refusal, frame):
+    assert refusal(frame, ConfigError, rows=5) == f"--rows 5 is for --data {SIMULATED} only; leave it out"
+
+
+def test_an_unknown_choice_is_refused(refusal, frame):
+    said = refusal(frame, ConfigError, infinities="zero")
+    assert said == "--infinities 'zero' is unknown; choose --infinities missing|drop"
+    said = refusal(frame, ConfigError, rare_classes="keep")
+    assert said == "--rare-classes 'keep' is unknown; choose --rare-classes error|drop|merge"
+    assert "unknown recipe 'kdd'" in refusal(frame, ConfigError, recipe="kdd")
+
+
+def test_without_a_label_the_last_column_is_offered(refusal, frame):
+    said = "no label column is given; add --label NAME, as in --label label (the last column)"
+    assert refusal(frame, label="") == refusal(frame, label=None) == said
+
+
+def test_a_missing_label_column_is_refused_with_near_names_or_all(refusal, frame):
+    assert refusal(frame, label="Labels") == "no label column 'Labels'; did you mean label?"
+    assert refusal(frame, label="class") == "no label column 'class'; the columns are rate, count, label"
+
+
+def test_a_label_that_is_left_out_or_occurs_twice_is_refused(tmp_path, refusal, frame):
+    said = "the column 'label' is given twice, as --label and in --drop; take it out of one"
+    assert refusal(frame, drop=["label"]) == said
+    path = tmp_path / "t.csv"
+    path.write_text("x,label, label\n1,a,a\n2,a,a\n3,b,b\n4,b,b\n")
+    with pytest.raises(DataError, match=r"'label' occurs twice .* leave one out with --drop label\.1"):
+        load_table(str(path), label="label")
+    assert load_table(str(path), label="label", drop=["label.1"]).schema.names == ["x"]
+
+
+def test_dropped_columns_are_left_out_with_a_note_and_unknown_ones_refused(load, refusal, frame):
+    table = load(frame, drop=["count"])
+    assert table.schema.names == ["rate"]
+    assert table.notes == ("Columns were left out as asked: count.",)
+    assert refusal(frame, drop=["Count"]) == "--drop: no column 'Count'; did you mean count?"
+    assert "--categorical: no column 'x'; the columns are" in refusal(frame, categorical=["x"])
+
+
+def test_a_column_that_the_recipe_leaves_out_may_be_dropped_and_declared_too(load):
+    frame = pd.DataFrame({"Flow ID": list("wxyz"), "x": range(4), "Label": ["Bot", "Bot", "DDoS", "DDoS"]})
+    table = load(frame, label="", recipe="cic-ids-2017", drop=["Flow ID"])
+    assert table.schema.names == ["x"]
+    assert load(frame, label="", recipe="cic-ids-2017", categorical=["Flow ID"]).schema.names == ["x"]
+
+
+def test_a_table_needs_a_feature(refusal, frame):
+    said = "no column is left beside the label 'label'; leave fewer out with --drop"
+    assert refusal(frame, drop=["rate", "count"]) == said
+
+
+def test_rows_without_a_label_are_refused_with_the_first(refusal, frame):
+    frame.loc[[1, 3], "label"] = None
+    assert refusal(frame) == (
+        "column 'label': 2 rows have no label, the first is row 2; "
+        "label these rows or remove them from the file"
+    )
+
+
+def test_one_class_only_is_refused(refusal, frame):
+    assert "column 'label' holds one class only, ['a']: there is nothing" in refusal(frame.assign(label="a"))
+    lone = frame.assign(label=["a", "a", "a", "b"])
+    assert "holds one class only, ['a']" in refusal(lone, rare_classes="drop")
+
+
+@pytest.fixture
+def rare(frame):
+    return pd.concat([frame, pd.DataFrame({"rate": [4.5, 5.5], "count": [5, 6], "label": ["c", "d"]})])
+
+
+def test_classes_of_one_row_are_refused_with_both_remedies(refusal, rare):
+    assert refusal(rare) == (
+        "classes of one row in the whole table, which no split can both train and test: 'c', 'd'; "
+        "add --rare-classes drop, or --rare-classes merge to make them one class"
+    )
+
+
+@pytest.mark.parametrize("dtype", ["str", "category"])
+def test_classes_of_one_row_can_be_dropped_or_merged(load, rare, dtype):
+    rare = rare.astype({"label": dtype})
+    dropped, merged = load(rare, rare_classes="drop"), load(rare, rare_classes="merge")
+    assert dropped.class_counts == {"a": 2, "b": 2}
+    assert list(dropped.frame.index) == [0, 1, 2, 3]
+    assert dropped.notes == ("Classes of one row were dropped: 'c', 'd'.",)
+    assert merged.class_counts == {"Rare": 2, "a": 2, "b": 2}
+    assert merged.notes == ("Classes of one row were merged into 'Rare': 'c', 'd'.",)
+
+
+def test_numbers_in_a_label_keep_their_dtype(load, frame):
+    table = load(frame.assign(label=np.array([10, 10, 9, 9], dtype=np.int8)))
+    assert table.y.dtype == np.int8
+    assert table.class_counts == {"10": 2, "9": 2}
+
+
+def test_merging_one_class_of_one_row_is_refused_unless_rare_exists(load, refusal, frame):
+    lone = pd.concat([frame, frame[:1].assign(label="c")])
+    said = "only one class has one row, 'c': merged, it would still have one; use --rare-classes drop"
+    assert refusal(lone, rare_classes="merge") == said
+    assert "only one class has one row, 'Rare'" in refusal(lone.replace("c", "Rare"), rare_classes="merge")
+    assert load(lone.replace("a", "Rare"), rare_classes="merge").class_counts == {"Rare": 3, "b": 2}
+
+
+def test_columns_without_a_value_are_all_refused_at_once(refusal, frame):
+    said = "columns that hold no value at all: rate, my x; leave them out with --drop 'rate,my x'"
+    assert refusal(frame.assign(**{"rate": np.nan, "my x": np.nan})) == said
+
+
+def test_a_text_column_without_a_value_is_refused_too(refusal, frame):
+    said = refusal(frame.assign(proto=pd.Series([None] * 4, dtype="str")))
+    assert said == "columns that hold no value at all: proto; leave them out with --drop proto"
+
+
+def test_a_column_of_infinities_that_became_missing_is_refused(refusal, frame):
+    assert "column 'rate' holds no value at all" in refusal(frame.assign(rate=np.inf), infinities="missing")
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32", "Float64"])
+def test_infinite_values_need_a_rule(load, refusal, frame, dtype):
+    frame = frame.assign(rate=[np.inf, 1.5, 2.5, -np.inf], gap=[np.inf, 1, 2, 3]).astype({"rate": dtype})
+    frame = pd.concat([frame, frame[1:3]], ignore_index=True)
+    assert refusal(frame) == (
+        "infinite values in 'rate' (2 rows), 'gap' (1 rows); "
+        "say what they mean with --infinities missing|drop, or name a --recipe that knows"
+    )
+    missing, dropped = load(frame, infinities="missing"), load(frame, infinities="drop")
+    assert missing.frame["rate"].isna().tolist() == [True, False, False, True, False, False]
+    assert missing.frame["rate"].dtype == dtype
+    assert missing.notes == ("Infinite values became missing: 'rate' (2 rows), 'gap' (1 rows).",)
+    assert dropped.frame["rate"].tolist() == [1.5, 2.5, 1.5, 2.5]
+    assert dropped.notes == ("2 rows with infinite values were dropped: 'rate' (2 rows), 'gap' (1 rows).",)
+
+
+def test_the_infinities_option_overrules_the_recipe(load):
+    frame = pd.DataFrame({"x": [np.inf, 1, 2, 3, 4], "Label": ["Bot", "Bot", "Bot", "DDoS", "DDoS"]})
+    assert len(load(frame, label="", recipe="cic-ids-2017", infinities="drop")) == 4
+    assert len(load(frame, label="", recipe="cic-ids-2017")) == 5
+
+
+def test_all_undeclared_text_is_refused_in_one_message(refusal, frame):
+    frame = frame.assign(
+        **{"proto": list("tutu"), "src ip": "1.2.3.4", "gain": ["1", "2", "x", "y"], "n": list("1234")}
+    )
+    names = "'proto,src ip,gain,n'"
+    assert refusal(frame) == (
+        "text in columns that nobody declared: 'proto' ('t'), 'src ip' ('1.2.3.4'), "
+        f"'gain' ('x' among numbers, row 3), 'n' ('1'); add --categorical {names} or --drop {names}"
+    )
+
+
+def test_declared_text_and_numbers_become_categories_and_categories_need_no_word(load, frame):
+    frame = frame.assign(proto=["tcp", "udp", "tcp", None], port=pd.Categorical([80, 443, 80, 22]))
+    table = load(frame, categorical=["proto", "count"])
+    assert [str(table.frame[name].dtype) for name in ("proto", "count", "port")] == ["category"] * 3
+    assert table.schema["proto"].categories == ("tcp", "udp")
+    assert table.schema["proto"].missing
+    assert table.schema["count"].categories == (1, 2, 3, 4)
+    assert table.schema["port"].kind is Kind.CATEGORICAL
+
+
+def test_a_label_named_in_categorical_stays_as_it_is(load, frame):
+    assert load(frame, categorical=["label"]).y.dtype == "str"
+
+
+def test_times_and_durations_are_refused_together(refusal, frame):
+    frame = frame.assign(at=pd.Timestamp("2017-07-07"), span=pd.Timedelta("1s"))
+    said = refusal(frame)
+    assert said.startswith("columns that hold neither numbers nor categories: 'at' (datetime64")
+    assert said.endswith("; leave them out with --drop at,span")
+
+
+def test_narrow_and_nullable_dtypes_and_huge_values_are_kept(load, frame):
+    frame = frame.assign(
+        single=np.arange(4, dtype=np.float32),
+        byte=np.arange(4, dtype=np.int8),
+        nullable=pd.array([1, None, 3, 4], dtype="Int64"),
+        flag=pd.array([True, None, False, True], dtype="boolean"),
+        truth=[True, False, True, False],
+        huge=[1e300, -1e300, 0.0, 5e-324],
+    )
+    pd.testing.assert_frame_equal(load(frame).frame, frame)

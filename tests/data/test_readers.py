@@ -1,0 +1,241 @@
+import gzip
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rareflow.data.readers import read, read_frame, unique_names
+from rareflow.errors import DataError
+
+
+@pytest.fixture
+def frame():
+    return pd.DataFrame({"rate": [0.1, 2.3e38, 5e-324], "count": [1, 2, 3], "label": ["a", "b", "a"]})
+
+
+def write(path: Path, content: str | bytes) -> str:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(path)
+
+
+def refusal(source: str | Path) -> str:
+    with pytest.raises(DataError) as caught:
+        read_frame(str(source))
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+@pytest.mark.parametrize("ending", ["csv", "csv.gz", "parquet"])
+def test_a_written_table_is_read_back_bit_for_bit(tmp_path, frame, ending):
+    path = tmp_path / f"table.{ending}"
+    frame.to_parquet(path) if ending == "parquet" else frame.to_csv(path, index=False)
+    pd.testing.assert_frame_equal(read_frame(str(path)), frame, check_exact=True)
+
+
+def test_parquet_keeps_narrow_nullable_and_categorical_dtypes(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "small": np.array([1, 2], dtype=np.int8),
+            "single": np.array([1, 2], dtype=np.float32),
+            "nullable": pd.array([1, None], dtype="Int64"),
+            "proto": pd.Categorical(["tcp", "udp"]),
+            "port": pd.Categorical([443, 80]),
+        }
+    )
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert list(read_frame(str(tmp_path / "t.parquet")).dtypes) == list(frame.dtypes)
+
+
+def test_a_named_parquet_index_is_a_column_and_an_unnamed_one_is_not(tmp_path, frame):
+    frame.set_index("count").to_parquet(tmp_path / "named.parquet")
+    frame[frame["count"] > 1].to_parquet(tmp_path / "unnamed.parquet")
+    assert list(read_frame(str(tmp_path / "named.parquet"))) == ["count", "rate", "label"]
+    unnamed = read_frame(str(tmp_path / "unnamed.parquet"))
+    assert list(unnamed) == list(frame)
+    assert list(unnamed.index) == [0, 1]
+
+
+def test_truth_values_dates_and_decimals_with_gaps_keep_their_kind(tmp_path):
+    table = pa.table(
+        {
+            "flag": pa.array([True, None]),
+            "price": pa.array([None, 1], pa.decimal128(5, 2)),
+            "day": pa.array([0, None], pa.date32()),
+        }
+    )
+    pq.write_table(table, tmp_path / "t.parquet")
+    frame = read_frame(str(tmp_path / "t.parquet"))
+    assert [dtype.kind for dtype in frame.dtypes] == ["b", "f", "M"]
+    assert read_frame(write(tmp_path / "t.csv", "flag,n\nTrue,1\n,2\n"))["flag"].dtype == "boolean"
+
+
+def test_names_are_trimmed_and_repeated_ones_numbered(tmp_path):
+    source = write(tmp_path / "t.csv", " Fwd Header Length, Label ,Fwd Header Length\n1,a,2\n")
+    assert list(read_frame(source)) == ["Fwd Header Length", "Label", "Fwd Header Length.1"]
+
+
+@given(st.lists(st.sampled_from(["a", " a", "a.1", "a.1.1", "b"])))
+def test_numbered_names_are_unique_and_the_first_of_each_keeps_its_name(names):
+    unique = unique_names(names)
+    assert len(set(unique)) == len(unique) == len(names)
+    trimmed = [name.strip() for name in names]
+    assert all(unique[trimmed.index(name)] == name for name in trimmed)
+
+
+def test_blank_rows_are_dropped_with_a_note_and_partly_blank_ones_stay(tmp_path):
+    frame, notes = read(write(tmp_path / "t.csv", "x,y\n1,a\n,b\n,\n2,c\n,\n,\n"))
+    assert list(frame["y"]) == ["a", "b", "c"]
+    assert list(frame.index) == [0, 1, 2]
+    assert notes == ("t.csv holds 3 blank rows; they were dropped.",)
+
+
+def test_bytes_that_are_no_utf8_are_read_as_windows_text_with_a_note(tmp_path):
+    frame, notes = read(write(tmp_path / "t.csv", b"x,Label\n1,Web Attack \x96 XSS\n"))
+    assert frame["Label"][0] == "Web Attack \N{EN DASH} XSS"
+    assert notes == ("t.csv is not UTF-8 (byte 0x96) and was read as cp1252.",)
+    frame, notes = read(write(tmp_path / "u.csv", b"x,Label\n1,\x81\n"))
+    assert frame["Label"][0] == "\x81"
+    assert notes == ("u.csv is not UTF-8 (byte 0x81) and was read as latin-1.",)
+
+
+def test_a_column_takes_its_type_from_all_of_its_values(tmp_path):
+    source = write(tmp_path / "t.csv", "x,y,z\n" + "1,1,\n" * 300_000 + "0.5,tcp,7\n")
+    assert [str(dtype) for dtype in read_frame(source).dtypes] == ["float64", "str", "float64"]
+
+
+def test_quoted_line_ends_are_read_in_a_file_of_any_length(tmp_path):
+    frame = read_frame(write(tmp_path / "t.csv", "x,y\n" + '1,"a\nb"\n' * 300_000))
+    assert len(frame) == 300_000
+    assert frame["y"].unique().tolist() == ["a\nb"]
+
+
+def test_infinities_and_gaps_of_a_csv_are_numbers(tmp_path):
+    frame = read_frame(write(tmp_path / "t.csv", "x,y\nInfinity,1\nNaN,2\n-inf,3\n"))
+    np.testing.assert_array_equal(frame["x"], [np.inf, np.nan, -np.inf])
+
+
+def test_an_unnamed_row_counter_is_left_out_with_a_note(tmp_path, frame):
+    frame.to_csv(tmp_path / "t.csv")
+    again, notes = read(str(tmp_path / "t.csv"))
+    assert list(again) == list(frame)
+    assert notes == ("t.csv begins with an unnamed column that counts the rows; it was left out.",)
+    assert list(read_frame(write(tmp_path / "u.csv", ",y\n5,1\n7,2\n"))) == ["Unnamed: 0", "y"]
+
+
+def test_times_of_day_are_text_and_a_column_without_values_is_float(tmp_path):
+    frame = read_frame(write(tmp_path / "t.csv", "at,none,y\n03:04:05,,1\n"))
+    assert frame["at"][0] == "03:04:05"
+    assert frame["none"].dtype == "float64"
+
+
+@pytest.mark.parametrize("source", ["", "*.csv", "day-?.csv"])
+def test_a_folder_and_a_glob_are_read_in_sorted_order(tmp_path, source):
+    write(tmp_path / "day-2.csv", " x,y\n2,b\n")
+    write(tmp_path / "day-1.csv", "y, x\na,1\n")
+    write(tmp_path / ".hidden.csv", "other\n")
+    write(tmp_path / "README.md", "no table")
+    frame = read_frame(str(tmp_path / source))
+    assert frame.to_dict("list") == {"y": ["a", "b"], "x": [1, 2]}
+
+
+def test_categories_of_several_files_are_united(tmp_path):
+    for name, value in [("a", "tcp"), ("b", "udp")]:
+        pd.DataFrame({"proto": pd.Categorical([value]), "x": [1]}).to_parquet(tmp_path / f"{name}.parquet")
+    proto = read_frame(str(tmp_path))["proto"]
+    assert list(proto) == list(proto.cat.categories) == ["tcp", "udp"]
+
+
+def test_files_of_different_columns_are_refused_with_the_columns(tmp_path):
+    first = write(tmp_path / "a.csv", "x,y\n1,2\n")
+    second = write(tmp_path / "b.csv", "x,z\n1,2\n")
+    assert refusal(tmp_path) == (
+        f"{second}: its columns are not those of {first} (it lacks ['y'], it has besides ['z']); "
+        "give --data files with the same columns"
+    )
+
+
+def test_a_folder_of_several_kinds_is_refused(tmp_path, frame):
+    frame.to_csv(tmp_path / "t.csv")
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert refusal(tmp_path).endswith(
+        "holds files of several kinds (.csv, .parquet); name one, as in '*.csv'"
+    )
+
+
+def test_a_wrong_path_is_refused_with_a_near_one(tmp_path):
+    right = write(tmp_path / "traffic.arff", "")
+    wrong = tmp_path / "trafic.arff"
+    assert refusal(wrong) == f"no such file or folder: {wrong}; did you mean {right}?"
+    nowhere = tmp_path / "no" / "such.csv"
+    assert refusal(nowhere) == f"no such file or folder: {nowhere}; give --data a path that exists"
+
+
+def test_an_unknown_ending_and_an_empty_folder_are_refused(tmp_path):
+    assert "ending is none of .csv, .csv.gz, .arff, .parquet" in refusal(write(tmp_path / "t.xlsx", "x"))
+    assert "it names no file that ends in .csv, .csv.gz, .arff, .parquet" in refusal(tmp_path)
+    assert "it names no file that ends in .csv" in refusal(tmp_path / "*.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("t.csv", "", "is empty"),
+        ("t.arff", " \n", "is empty"),
+        ("t.csv.gz", gzip.compress(b""), "is empty"),
+        ("t.csv", "x,y\n", "holds no rows"),
+        ("t.csv", "x,y\n,\n,\n", "holds blank rows only"),
+        ("t.csv", "x,y\n1,2\n3\n", "Expected 2 columns, got 1: 3"),
+        ("t.csv", "x,y\n1,2\n3,4,5\n", "Expected 2 columns, got 3: 3,4,5"),
+        ("t.csv", "x;y\n1;2\n", "has one column only, 'x;y'; separate the columns by commas"),
+        (
+            "t.csv",
+            "0,tcp,1.5,0,normal,9\n0,udp,2.5,0,normal,9\n",
+            "has no header, its first line is '0,tcp,1.5",
+        ),
+        ("t.csv.gz", gzip.compress(b"x,y\n1,2\n" * 99)[:-9], "is it damaged or cut short?"),
+        ("t.csv.gz", "x,y\n1,2\n", "is it damaged or cut short?"),
+        ("t.parquet", "", "is it damaged or cut short?"),
+    ],
+)
+def test_a_file_without_a_table_is_refused_with_its_name(tmp_path, name, content, said):
+    source = write(tmp_path / name, content)
+    message = refusal(source)
+    assert message.startswith(f"{source}: ")
+    assert said in message
+
+
+def test_names_that_only_count_the_columns_are_a_header(tmp_path):
+    assert list(read_frame(write(tmp_path / "t.csv", "0,1,2,label\n5,6,7,a\n"))) == ["0", "1", "2", "label"]
+
+
+def test_a_truncated_or_corrupt_parquet_is_refused_with_its_name(tmp_path, frame):
+    path = tmp_path / "t.parquet"
+    frame.to_parquet(path)
+    whole = path.read_bytes()
+    for broken in (whole[: len(whole) // 2], whole[:4] + bytes(200) + whole[204:]):
+        path.write_bytes(broken)
+        assert refusal(path).startswith(f"{path}: cannot be read, is it damaged or cut short?")
+
+
+def test_a_parquet_without_rows_is_refused(tmp_path, frame):
+    frame[:0].to_parquet(tmp_path / "t.parquet")
+    assert "holds no rows" in refusal(tmp_path / "t.parquet")
+
+
+def test_repeated_parquet_names_are_refused(tmp_path):
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
+    pq.write_table(table, tmp_path / "t.parquet")
+    assert "column names ['x'] occur twice; write a file with" in refusal(tmp_path / "t.parquet")
+
+
+def test_nested_columns_are_refused_by_name(tmp_path):
+    pq.write_table(pa.table({"x": [1], "flags": [[1, 2]]}), tmp_path / "t.parquet")
+    assert "columns ['flags'] hold nested values; write a file without them" in refusal(
+        tmp_path / "t.parquet"
+    )

@@ -1,0 +1,42 @@
+import os
+import shutil
+
+import mlflow
+import pytest
+
+from rareflow.tracking.store import prepare_store
+
+
+def pytest_configure(config):
+    # MLflow 3.17 maps its tables in a way that SQLAlchemy 2.1 will drop.
+    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy:DeprecationWarning")
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty current folder, and an MLflow that was told nothing and forgets what the test tells it."""
+    saved = dict(os.environ)
+    for name in saved:
+        if name.startswith(("MLFLOW_", "GIT_PYTHON_")):
+            del os.environ[name]
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    mlflow.set_tracking_uri(None)
+    mlflow.tracking.fluent._active_experiment_id = None
+    os.environ.clear()
+    os.environ.update(saved)
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory):
+    """A database that holds MLflow's tables and nothing else: making them takes a second."""
+    path = tmp_path_factory.mktemp("tables") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments(max_results=1)
+    return path
+
+
+@pytest.fixture
+def store(folder, empty_database):
+    """The tracking URI of a prepared store with the experiment ``rare``."""
+    shutil.copy(empty_database, folder / "mlflow.db")
+    return prepare_store("rare")
