@@ -152,8 +152,8 @@ def train(
     n_critic: Annotated[int, typer.Option(help="Critic steps a generator step.")] = 5,
     kl_weight: Annotated[float, typer.Option(help="Weight of the KL term (Eq. 8).")] = 0.1,
     learning_rate: Annotated[float, typer.Option(help="Adam's learning rate.")] = 1e-3,
-    steps: Annotated[int, typer.Option(help="Generator steps.")] = 500,
-    batch_size: Annotated[int, typer.Option(help="Rows a batch.")] = 256,
+    steps: Annotated[int, typer.Option(help="Generator steps.")] = 300,
+    batch_size: Annotated[int, typer.Option(help="Rows a batch.")] = 128,
     codec: Annotated[str, typer.Option(help="How numbers are scaled: asinh, quantile or zscore.")] = "asinh",
     sampling: Annotated[
         str,

@@ -25,9 +25,10 @@ __all__ = ["KINDS", "Split", "inner_splits", "split_table"]
 
 KINDS = ("random", "grouped", "blocked")
 _UNDECIDED, _TRAIN, _TEST = -1, 0, 1
-# Where classes share units, a draw may leave one of them a single side; another draw may not, the less so
-# once it is free to ignore how many rows a unit has.
+# Where classes share units, a draw may leave one of them a single side, or miss the test size; another may
+# not, and the later half of the draws is free to ignore how many rows a unit has.
 _DRAWS = 20
+_NEAR = 0.01
 
 
 @dataclass(frozen=True)
@@ -183,12 +184,8 @@ def _split(
     code, names = pd.factorize(table.labels[rows], sort=True)
     unit = pd.factorize(unit)[0]
     members = _Members(unit, code)
-    for draw in range(_DRAWS):
-        side = members.place(test_size, rng, by_rows=draw < _DRAWS // 2)
-        lacking = members.one_sided(side)
-        if (members.count[lacking] == 1).all():
-            break
-    for one_sided in lacking:
+    side = members.best_of_draws(test_size, rng)
+    for one_sided in members.one_sided(side):
         if not lone_trains:
             raise _one_sided_error(str(names[one_sided]), members.count[one_sided], kind)
         side[members.units_of(one_sided)] = _TRAIN
@@ -227,6 +224,24 @@ class _Members:
     def units_of(self, code: int) -> NDArray[np.intp]:
         """Give the units that hold a class."""
         return self.unit[self._slices[code]]
+
+    def best_of_draws(self, test_size: float, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Place the units up to `_DRAWS` times; give the draw with the fewest one-sided classes.
+
+        Ties go to the draw whose classes come nearest to the test size. A class of one unit is one-sided in
+        any draw.
+        """
+        best, least = np.empty(0, dtype=np.intp), (np.inf, np.inf)
+        for draw in range(_DRAWS):
+            side = self.place(test_size, rng, by_rows=draw < _DRAWS // 2)
+            one_sided = float((self.count[self.one_sided(side)] > 1).sum())
+            excess = np.bincount(self.code, weights=self.rows * ((side[self.unit] == _TEST) - test_size))
+            fault = (one_sided, np.abs(excess).sum() / self.rows.sum())
+            if fault < least:
+                best, least = side, fault
+            if least <= (0, _NEAR):
+                break
+        return best
 
     def place(self, test_size: float, rng: np.random.Generator, *, by_rows: bool) -> NDArray[np.intp]:
         """Choose a side for every unit, shape ``(units,)``, the class with the fewest units first."""

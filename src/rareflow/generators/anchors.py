@@ -1,18 +1,18 @@
-"""The real rows that sampling stays near: chosen per class, encoded, with their neighbours and their forest."""
+"""The real rows that sampling stays near: chosen per class, encoded, with neighbours and a forest."""
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.neighbors import NearestNeighbors
 
-
 if TYPE_CHECKING:
-    from rareflow.generators.networks import Encoder
     from numpy.typing import NDArray
+
+    from rareflow.generators.networks import Encoder
 
 __all__ = ["ANCHORS_PER_CLASS", "choose_anchors", "encode_latent", "fit_forest", "latent_neighbours"]
 
@@ -47,7 +47,7 @@ def choose_anchors(
 def encode_latent(
     encoder: Encoder | None, x: torch.Tensor, c: torch.Tensor, latent_dim: int
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Give the posterior mean and log-variance of each anchor, ``(A, latent_dim)``; the prior's without encoder."""
+    """Give each anchor's posterior mean and log-variance, ``(A, latent_dim)``; else the prior's."""
     if encoder is None:
         return np.zeros((len(x), latent_dim), np.float32), np.zeros((len(x), latent_dim), np.float32)
     with torch.inference_mode():
@@ -75,7 +75,7 @@ def latent_neighbours(mu: NDArray[np.float32], spans: list[list[int]], n_neighbo
 def fit_forest(
     features: NDArray[np.float32], classes: NDArray[np.intp], seed: int
 ) -> dict[str, NDArray[Any]]:
-    """Fit the filter's forest on the anchors and give it as arrays (``forest.*``), so that nothing is pickled."""
+    """Fit the filter's forest on the anchors and give it as arrays (``forest.*``): nothing is pickled."""
     forest = RandomForestClassifier(_TREES, max_depth=_DEPTH, class_weight="balanced", random_state=seed)
     trees = [tree.tree_ for tree in forest.fit(features, classes).estimators_]
     sizes = [tree.node_count for tree in trees]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,49 +13,34 @@ from rareflow.generators.codec import Codec, Encoded, category_entry
 from rareflow.generators.portable import PortableGenerator, forest_features
 
 if TYPE_CHECKING:
-    from rareflow.generators.training import Networks
     from numpy.typing import NDArray
 
-__all__ = ["assemble", "describe_label"]
+    from rareflow.generators.training import Networks
 
-
-def describe_label(labels: pd.Series, values: NDArray[Any]) -> dict[str, Any]:
-    """Describe the label column and its classes as the spec holds them.
-
-    Parameters
-    ----------
-    labels
-        The label of each row, ``(rows,)``.
-    values
-        The classes in the label's own type, sorted.
-    """
-    return {
-        "name": str(labels.name),
-        "dtype": "category" if isinstance(labels.dtype, pd.CategoricalDtype) else str(labels.dtype),
-        "values": [value.item() if isinstance(value, np.generic) else value for value in values],
-        **category_entry(labels),
-    }
+__all__ = ["assemble"]
 
 
 def assemble(
     codec: Codec,
     networks: Networks,
     encoded: Encoded,
+    *,
+    labels: pd.Series,
+    values: NDArray[Any],
     classes: NDArray[np.intp],
-    label: dict[str, Any],
     sampling: dict[str, Any],
     seed: np.random.SeedSequence,
 ) -> PortableGenerator:
-    """Join codec, trained networks (on the CPU) and real rows to a generator that needs none of them any more.
+    """Join codec, trained networks (on the CPU) and real rows to a generator that stands alone.
 
     Parameters
     ----------
     codec, networks, encoded
         Fitted codec, trained networks, all training rows in codec space.
-    classes
-        Class number of each training row, ``(N,)``.
-    label
-        What `describe_label` gave.
+    labels
+        The label of each training row, ``(N,)``.
+    values, classes
+        The classes in the label's own type, sorted; and the number of each training row's class, ``(N,)``.
     sampling
         Sampling settings as the spec holds them.
     seed
@@ -81,14 +66,18 @@ def assemble(
     if sampling["filter"]:
         forest_seed = int(seed.generate_state(1)[0])
         tensors |= fit_forest(forest_features(raw, modes), classes[rows], forest_seed)
-    values = label.pop("values")
     spec = {
         "codec": codec.kind,
         "columns": codec.columns,
-        "label": {**label, "position": len(codec.columns)},
+        "label": {
+            "name": str(labels.name),
+            "dtype": "category" if isinstance(labels.dtype, pd.CategoricalDtype) else str(labels.dtype),
+            "position": len(codec.columns),
+            **category_entry(labels),
+        },
         "classes": [
             {"name": str(value), "value": value, "rows": int(count), "anchors": span}
-            for value, count, span in zip(values, np.bincount(classes), spans, strict=True)
+            for value, count, span in zip(values.tolist(), np.bincount(classes), spans, strict=True)
         ],
         "layout": {"scalars": codec.layout.scalars, "sizes": list(codec.layout.sizes)},
         "decoder": {"latent_dim": latent_dim, "hidden_dim": weights["net.0.weight"].shape[0]},

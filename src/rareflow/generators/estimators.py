@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Any, Self, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
@@ -12,14 +12,15 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from rareflow.errors import ConfigError, DataError
-from rareflow.generators.assembly import assemble, describe_label
+from rareflow.generators.assembly import assemble
 from rareflow.generators.codec import CODECS, Codec
 from rareflow.generators.portable import SAMPLING_MODES, SNAPS
 from rareflow.generators.training import Networks, Step, TrainingConfig, seeded, train
 
 if TYPE_CHECKING:
-    from numpy.typing import ArrayLike
     from collections.abc import Callable
+
+    from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["VAEWGANGP"]
 
@@ -54,7 +55,7 @@ class VAEWGANGP(BaseEstimator):
     filter
         Keep the rows that a forest fitted on the real rows gives to their own class.
     snap
-        ``shared``: what both parents share is exact. ``observed``: every number is one observed in its class.
+        ``shared``: what both parents share is exact. ``observed``: every value is one observed in its class.
         ``none``: neither.
     device
         ``cpu``, ``cuda`` or ``auto`` (CUDA where there is one). Sampling runs on the CPU.
@@ -85,13 +86,13 @@ class VAEWGANGP(BaseEstimator):
         n_critic: int = 5,
         kl_weight: float = 0.1,
         learning_rate: float = 1e-3,
-        steps: int = 500,
-        batch_size: int = 256,
+        steps: int = 300,
+        batch_size: int = 128,
         codec: str = "asinh",
         sampling: str | None = None,
         n_neighbors: int = 5,
         noise: float = 0.5,
-        filter: bool = False,
+        filter: bool = False,  # noqa: A002 - the field's word; nothing here calls the builtin
         snap: str = "shared",
         device: str = "auto",
         random_state: int | None = None,
@@ -132,7 +133,8 @@ class VAEWGANGP(BaseEstimator):
         Raises
         ------
         DataError
-            If X and y differ in length, are empty, or X holds infinite values or an empty column.
+            If X and y differ in length, are empty, or hold what no generator can: an infinite number, an
+            empty column, too many categories, labels missing or of several types.
         ConfigError
             If a parameter is out of its range.
         DivergedError
@@ -140,37 +142,39 @@ class VAEWGANGP(BaseEstimator):
         """
         config = TrainingConfig(**{name: getattr(self, name) for name in _TRAINING})
         sampling = self._sampling(config)
-        frame, labels = _as_frame(X), _as_labels(y, len(X))
+        frame = _as_frame(X)
+        labels = _as_labels(y, frame)
         device = _device(self.device)
         seeds = np.random.SeedSequence(self.random_state).spawn(3)
-        self.classes_, classes = np.unique(labels.to_numpy(), return_inverse=True)
+        self.classes_, classes = _number_classes(labels)
         codec = Codec(self.codec).fit(frame, (1.0 / np.bincount(classes))[classes])
         encoded = codec.encode(frame)
         x = torch.from_numpy(codec.layout.one_hot(encoded.scaled, encoded.modes)).to(device)
         # Weights are drawn on the CPU, so that a seed starts the same model on every device.
-        networks = Networks(
-            config, codec.layout, len(self.classes_), seeded(seeds[0], torch.device("cpu"))
-        ).to(device)
-        source = seeded(seeds[1], device)
+        start = seeded(seeds[0], torch.device("cpu"))
+        networks = Networks(config, codec.layout, len(self.classes_), start).to(device)
+        source, kinds = seeded(seeds[1], device), torch.from_numpy(classes).to(device)
         self.history_: list[Step] = []
-        for step in train(x, torch.from_numpy(classes).to(device), codec.layout, config, networks, source):
+        for step in train(x, kinds, codec.layout, config, networks, source=source):
             self.history_.append(step)
             if on_step is not None:
                 on_step(step)
         self.generator_ = assemble(
-            codec, networks.cpu(), encoded, classes, describe_label(labels, self.classes_), sampling, seeds[2]
+            codec,
+            networks.cpu(),
+            encoded,
+            labels=labels,
+            values=self.classes_,
+            classes=classes,
+            sampling=sampling,
+            seed=seeds[2],
         )
         return self
 
     def sample(
-        self,
-        label: Any,
-        n: int,
-        *,
-        random_state: int | None = None,
-        temperature: float = 1.0,
+        self, label: object, n: int, *, random_state: int | None = None, temperature: float = 1.0
     ) -> pd.DataFrame:
-        """Draw n rows of one class; see `PortableGenerator.sample`."""
+        """Draw n rows of one class, given as itself or as its text; see `PortableGenerator.sample`."""
         check_is_fitted(self, "generator_")
         return self.generator_.sample(str(label), n, seed=random_state, temperature=temperature)
 
@@ -189,10 +193,10 @@ class VAEWGANGP(BaseEstimator):
                 f"sampling={mode!r} needs an encoder, which architecture={config.architecture!r} lacks; "
                 "use sampling='prior' or architecture='vae-wgan-gp'"
             )
-        if self.n_neighbors < 1 or not 0 <= self.noise < np.inf:
-            raise ConfigError(
-                f"n_neighbors must be at least 1 and noise 0 or more, not {self.n_neighbors=}, {self.noise=}"
-            )
+        if not isinstance(self.n_neighbors, int | np.integer) or self.n_neighbors < 1:
+            raise ConfigError(f"n_neighbors={self.n_neighbors!r} must be a whole number of at least 1")
+        if not 0 <= self.noise < np.inf:
+            raise ConfigError(f"noise={self.noise!r} must be a finite number of at least 0")
         return {
             "mode": mode,
             "n_neighbors": int(self.n_neighbors),
@@ -205,28 +209,46 @@ class VAEWGANGP(BaseEstimator):
 def _as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
     """Give features as a frame with text column names."""
     if isinstance(X, pd.DataFrame):
-        frame = X.rename(columns=str).reset_index(drop=True)
+        frame = X.set_axis([str(name) for name in X.columns], axis=1).reset_index(drop=True)
         if not frame.columns.is_unique:
             twice = frame.columns[frame.columns.duplicated()][0]
             raise DataError(f"column {twice!r} occurs more than once in X; rename one of them")
     else:
         array = np.asarray(X)
-        if array.ndim != 2:
+        if array.ndim != 2:  # noqa: PLR2004 - a table has two dimensions
             raise DataError(f"X must be a table of shape (rows, columns), not of shape {array.shape}")
-        frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
+        frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])]).infer_objects()
     if frame.empty:
         raise DataError(f"X must hold at least one row and one column, not {frame.shape}")
     return frame
 
 
-def _as_labels(y: ArrayLike, rows: int) -> pd.Series:
-    """Give labels as a series of the table's length without gaps."""
-    labels = y.reset_index(drop=True) if isinstance(y, pd.Series) else pd.Series(np.asarray(y), name="label")
-    if len(labels) != rows:
-        raise DataError(f"X has {rows} rows and y has {len(labels)}; every row needs one label")
+def _as_labels(y: ArrayLike, frame: pd.DataFrame) -> pd.Series:
+    """Give labels as a named series of the table's length without gaps."""
+    labels = y.reset_index(drop=True) if isinstance(y, pd.Series) else pd.Series(np.asarray(y))
+    labels = labels.rename("label" if labels.name is None else str(labels.name))
+    if len(labels) != len(frame):
+        raise DataError(f"X has {len(frame)} rows and y has {len(labels)}; every row needs one label")
     if labels.isna().any():
         raise DataError(f"y has {int(labels.isna().sum())} missing labels; drop those rows")
+    if labels.name in frame.columns:
+        raise DataError(f"X has a column {labels.name!r} and so is y named; leave it out of X or rename one")
     return labels
+
+
+def _number_classes(labels: pd.Series) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Give the sorted classes and the number of each row's class."""
+    try:
+        values, numbers = np.unique(labels.to_numpy(), return_inverse=True)
+    except TypeError as err:
+        kinds = sorted({type(value).__name__ for value in labels})
+        raise DataError(f"y mixes labels of types {', '.join(kinds)}; make them one type") from err
+    for value in values.tolist():
+        if not isinstance(value, str | int | float):
+            raise DataError(
+                f"y holds {value!r}, a {type(value).__name__}; name classes by text, numbers or booleans"
+            )
+    return values, numbers
 
 
 def _device(name: str) -> torch.device:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor
 from torch.nn import functional
-
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rareflow.generators.portable import Layout
@@ -55,5 +55,5 @@ def wasserstein(real: Tensor, fake: Tensor) -> Tensor:
 
 
 def gradient_penalty(gradient: Tensor) -> Tensor:
-    """E[(||grad D||_2 - 1)^2] of Eq. 7 (arXiv 1704.00028) for input gradients ``(N, D)``; lambda is the caller's."""
+    """E[(||grad D||_2 - 1)^2] of Eq. 7 (arXiv 1704.00028) for input gradients ``(N, D)``, without lambda."""
     return (torch.linalg.vector_norm(gradient, dim=1) - 1.0).square().mean()

@@ -13,7 +13,7 @@ _SLOPE = 0.2
 
 
 class Encoder(nn.Module):
-    """The encoder q(z|x, c) of Eq. 3: codec vectors ``(N, D)`` and one-hot classes ``(N, C)`` to a Gaussian."""
+    """The encoder q(z|x, c) of Eq. 3: codec vectors ``(N, D)`` and classes ``(N, C)`` to a Gaussian."""
 
     def __init__(self, width: int, classes: int, hidden_dim: int, latent_dim: int) -> None:
         super().__init__()
@@ -32,7 +32,7 @@ class Encoder(nn.Module):
 
 
 class Critic(nn.Module):
-    """The critic D(x, c) of Eq. 7: a piecewise linear perceptron, so that its input gradient has a closed form."""
+    """The critic D(x, c) of Eq. 7, piecewise linear so that its input gradient has a closed form."""
 
     def __init__(self, width: int, classes: int, hidden_dim: int) -> None:
         super().__init__()
@@ -53,8 +53,9 @@ class Critic(nn.Module):
         differentiating it by the weights is exact almost everywhere; no double backward is needed.
         """
         a1 = self.first(torch.cat([x, c], dim=1))
-        m1 = torch.where(a1 > 0, 1.0, _SLOPE).to(a1.dtype)
-        m2 = torch.where(self.second(a1 * m1) > 0, 1.0, _SLOPE).to(a1.dtype)
+        one = a1.new_ones(())
+        m1 = torch.where(a1 > 0, one, _SLOPE)
+        m2 = torch.where(self.second(a1 * m1) > 0, one, _SLOPE)
         return ((m2 * self.last.weight) @ self.second.weight * m1) @ self.first.weight[:, : self.width]
 
 

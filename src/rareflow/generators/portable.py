@@ -32,7 +32,6 @@ SNAPS = ("none", "shared", "observed")
 
 _CHUNK_ROWS = 32_768
 _FILTER_ROUNDS = 4
-_FORMAT = 1
 _SPEC, _WEIGHTS = "spec.json", "weights.safetensors"
 
 Array = NDArray[Any]
@@ -149,11 +148,9 @@ class PortableGenerator:
         self.spec, self.tensors = spec, tensors
         self.layout = Layout(spec["layout"]["scalars"], tuple(spec["layout"]["sizes"]))
         self.classes: list[str] = [entry["name"] for entry in spec["classes"]]
-        size = spec["decoder"]
+        latent_dim, hidden_dim = spec["decoder"]["latent_dim"], spec["decoder"]["hidden_dim"]
         with torch.device("meta"):  # weights that will be replaced need no memory and no random numbers
-            self.decoder = Decoder(
-                size["latent_dim"], len(self.classes), size["hidden_dim"], self.layout.width
-            )
+            self.decoder = Decoder(latent_dim, len(self.classes), hidden_dim, self.layout.width)
         weights = {key: torch.from_numpy(value) for key, value in self._tensors("decoder.").items()}
         self.decoder.load_state_dict(weights, assign=True)
         self.decoder.eval()
@@ -168,31 +165,18 @@ class PortableGenerator:
 
     @classmethod
     def load(cls, folder: str | Path) -> PortableGenerator:
-        """Load what `save` wrote.
-
-        Raises
-        ------
-        ValueError
-            If the folder was written in a form that this code does not know.
-        """
+        """Load what `save` wrote."""
         folder = Path(folder)
         spec = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
-        if spec["format"] != _FORMAT:
-            raise ValueError(
-                f"{folder / _SPEC} has format {spec['format']}, this code reads {_FORMAT}; "
-                "load it with the version of rareflow that wrote it"
-            )
         return cls(spec, load_file(folder / _WEIGHTS))
 
     def save(self, folder: str | Path) -> Path:
         """Write the spec and the weights into a folder, made if need be; no pickle anywhere."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {key: np.ascontiguousarray(value) for key, value in self.tensors.items()}, folder / _WEIGHTS
-        )
-        spec = {"format": _FORMAT, **self.spec}
-        (folder / _SPEC).write_text(json.dumps(spec, indent=1), encoding="utf-8")
+        tensors = {key: np.ascontiguousarray(value) for key, value in self.tensors.items()}
+        save_file(tensors, folder / _WEIGHTS)
+        (folder / _SPEC).write_text(json.dumps(self.spec, indent=1), encoding="utf-8")
         return folder
 
     def sample(
@@ -285,7 +269,7 @@ class PortableGenerator:
     def _codec_vectors(
         self, index: int, p: Array, q: Array, rng: np.random.Generator, temperature: float
     ) -> Array:
-        """Draw codec vectors of one class from the prior or near the real rows p and q (DESIGN.md, section 3)."""
+        """Draw codec vectors of one class, from the prior or near the real rows p and q."""
         how, rows = self.spec["sampling"], self._anchors
         mu, logvar = self.tensors["anchors.mu"], self.tensors["anchors.logvar"]
         t = rng.random((len(p), 1), dtype=np.float32)
@@ -330,7 +314,7 @@ class PortableGenerator:
         return np.clip(v, scale["low"], scale["high"])
 
     def _snap(self, x: Array, own: slice, p: Array, q: Array) -> _Draw:
-        """Read rows off codec vectors; make exact what both parents share, or let only observed values pass."""
+        """Read rows off codec vectors: what both parents share is exact, or every value an observed one."""
         raw, modes, s = self.tensors["anchors.raw"], self.tensors["anchors.modes"], self.layout.scalars
         how = self.spec["sampling"]
         if how["snap"] == "observed":
@@ -342,12 +326,12 @@ class PortableGenerator:
         elif how["snap"] == "shared":
             if how["mode"] == "prior":  # no parents: the class as a whole stands for them
                 p = np.full(len(p), own.start)
-                same_value, same_mode = (raw[own] == raw[p[:1]]).all(axis=0), (modes[own] == modes[p[:1]]).all(axis=0)
+                same_value = (raw[own] == raw[own.start]).all(axis=0)
+                same_mode = (modes[own] == modes[own.start]).all(axis=0)
             else:
                 same_value, same_mode = raw[p] == raw[q], modes[p] == modes[q]
-            draw = _Draw(
-                np.where(same_value, raw[p], draw.scalars), np.where(same_mode, modes[p], draw.modes)
-            )
+            draw.scalars = np.where(same_value, raw[p], draw.scalars)
+            draw.modes = np.where(same_mode, modes[p], draw.modes)
         return draw
 
     def _settle(self, draw: _Draw) -> _Draw:
@@ -356,8 +340,7 @@ class PortableGenerator:
             if entry["scalar"] is not None and entry["block"] is not None:
                 known = _known(entry)
                 mode, scalar = draw.modes[:, entry["block"]], draw.scalars[:, entry["scalar"]]
-                settled = known[np.minimum(mode, len(known) - 1)]
-                draw.scalars[:, entry["scalar"]] = np.where(mode < len(known), settled, scalar)
+                scalar[:] = np.where(mode < len(known), np.append(known, np.nan)[mode], scalar)
         return draw
 
     def _forest_class(self, draw: _Draw) -> NDArray[np.intp]:
@@ -385,7 +368,7 @@ def forest_features(scalars: Array, modes: Array) -> NDArray[np.float32]:
 
 
 def _nearest(observed: Array, values: Array) -> Array:
-    """Give the nearest of some sorted observed numbers for each value; NaN at their end is not one of them."""
+    """Give the nearest of some sorted observed numbers for each value; NaN, at their end, is none."""
     observed = observed[~np.isnan(observed)]
     if not len(observed):
         return values
@@ -417,8 +400,8 @@ def _typed(values: Any, entry: dict[str, Any]) -> pd.Series:  # noqa: ANN401 - w
 
 def _serve() -> None:
     """Hand the generator to MLflow, which runs this file by itself when it loads a registered model."""
-    from mlflow.models import set_model
-    from mlflow.pyfunc import PythonModel, PythonModelContext
+    from mlflow.models import set_model  # noqa: PLC0415 - only ever imported where MLflow runs this file
+    from mlflow.pyfunc import PythonModel, PythonModelContext  # noqa: PLC0415
 
     class RegisteredGenerator(PythonModel):
         """Counts by label in, that many rows of the training table's form out."""
@@ -428,7 +411,7 @@ def _serve() -> None:
 
         def predict(
             self,
-            context: Any,
+            context: Any,  # noqa: ANN401, ARG002 - a type known here only makes MLflow warn
             model_input: pd.DataFrame,
             params: dict[str, Any] | None = None,
         ) -> pd.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -26,8 +26,8 @@ class VAEWGANGPSampler(BaseOverSampler):
     Parameters
     ----------
     sampling_strategy
-        imbalanced-learn's: ``"auto"``, ``"minority"``, ``"not majority"``, ``"all"``, a float for two classes,
-        a mapping of class to rows wanted, or a callable that gives one.
+        imbalanced-learn's: ``"auto"``, ``"minority"``, ``"not majority"``, ``"all"``, a float for two
+        classes, a mapping of class to rows wanted, or a callable that gives one.
     generator
         An unfitted `VAEWGANGP`, cloned before it is fitted; ``None`` takes its defaults.
     random_state
@@ -41,34 +41,33 @@ class VAEWGANGPSampler(BaseOverSampler):
         Boolean, one entry a returned row: true where the row is forged. Real rows come first, in their order.
     """
 
-    _parameter_constraints: dict[str, Any] = {
-        **BaseOverSampler._parameter_constraints,
+    _parameter_constraints: dict[str, Any] = {  # noqa: RUF012 - scikit-learn's own form
+        **BaseOverSampler._parameter_constraints,  # noqa: SLF001
         "generator": [VAEWGANGP, None],
     }
 
     def __init__(
         self,
         *,
-        sampling_strategy: Any = "auto",
+        sampling_strategy: Any = "auto",  # noqa: ANN401 - imbalanced-learn's
         generator: VAEWGANGP | None = None,
-        random_state: Any = None,
+        random_state: Any = None,  # noqa: ANN401 - scikit-learn's
     ) -> None:
         super().__init__(sampling_strategy=sampling_strategy)
         self.generator = generator
         self.random_state = random_state
 
-    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:
+    def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: ANN401, N802 - imbalanced-learn's hook
         """Check as imbalanced-learn does, but let text, categories and missing values pass."""
         y, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
         if isinstance(X, pd.DataFrame):
-            dense = {n: X[n].sparse.to_dense() for n in X.columns if isinstance(X[n].dtype, pd.SparseDtype)}
-            X = X.assign(**dense)
+            X = X.astype({n: d.subtype for n, d in X.dtypes.items() if isinstance(d, pd.SparseDtype)})
         else:
             X = check_array(X, dtype=None, ensure_all_finite=False)
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
         return X, y, one_vs_all
 
-    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:
+    def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:  # noqa: ANN401
         seeds = check_random_state(self.random_state).randint(2**31, size=1 + len(self.sampling_strategy_))
         generator = VAEWGANGP() if self.generator is None else clone(self.generator)
         self.generator_ = generator.set_params(random_state=int(seeds[0])).fit(X, y)
@@ -87,7 +86,7 @@ class VAEWGANGPSampler(BaseOverSampler):
             resampled = np.vstack([X, *(frame.to_numpy(dtype=X.dtype) for frame in forged)])
         return resampled, np.concatenate([y, new_y])
 
-    def __sklearn_tags__(self) -> Any:
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = False
         tags.input_tags.string = True

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
+from numbers import Integral, Real
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -14,7 +16,6 @@ from rareflow.errors import ConfigError, DivergedError
 from rareflow.generators import losses
 from rareflow.generators.networks import Critic, Encoder, initialise
 from rareflow.generators.portable import Decoder, Layout
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["ARCHITECTURES", "Networks", "Step", "TrainingConfig", "train"]
 
 ARCHITECTURES = ("vae-wgan-gp", "vae", "wgan-gp", "wgan")
-"""The paper's model and its controls: the same parts, with the critic, the encoder or the penalty left out."""
+"""The paper's model and its controls: the same, with the critic, the encoder or the penalty left out."""
 
+_WHOLE = ("latent_dim", "hidden_dim", "n_critic", "steps", "batch_size")
 _INDEX_STEPS = 64  # batches whose rows are drawn in one go
 _WEIGHT_CLIP = 0.01  # WGAN's box for the critic's weights (arXiv 1701.07875)
 
@@ -61,20 +63,18 @@ class TrainingConfig:
     n_critic: int = 5
     kl_weight: float = 0.1
     learning_rate: float = 1e-3
-    steps: int = 500
-    batch_size: int = 256
+    steps: int = 300
+    batch_size: int = 128
 
     def __post_init__(self) -> None:
         if self.architecture not in ARCHITECTURES:
             raise ConfigError(f"architecture={self.architecture!r} is none of {', '.join(ARCHITECTURES)}")
-        least = {"latent_dim": 1, "hidden_dim": 1, "n_critic": 1, "steps": 1, "batch_size": 1}
         for name, value in asdict(self).items():
             if name == "architecture":
                 continue
-            if not math.isfinite(value) or value < least.get(name, 0):
-                raise ConfigError(
-                    f"{name}={value!r} must be a finite number of at least {least.get(name, 0)}"
-                )
+            kind, least, what = (Integral, 1, "whole") if name in _WHOLE else (Real, 0, "finite")
+            if not isinstance(value, kind) or not math.isfinite(value) or value < least:
+                raise ConfigError(f"{name}={value!r} must be a {what} number of at least {least}")
         if self.learning_rate == 0:
             raise ConfigError("learning_rate=0 trains nothing; give a positive number such as 0.001")
 
@@ -121,9 +121,10 @@ class Networks(nn.Module):
     def __init__(self, config: TrainingConfig, layout: Layout, classes: int, source: torch.Generator) -> None:
         super().__init__()
         width, hidden, latent = layout.width, config.hidden_dim, config.latent_dim
-        self.decoder = Decoder(latent, classes, hidden, width)
-        self.encoder = Encoder(width, classes, hidden, latent) if config.has_encoder else None
-        self.critic = Critic(width, classes, hidden) if config.has_critic else None
+        with torch.random.fork_rng(devices=[]):  # torch's own initialisation draws from its global source
+            self.decoder = Decoder(latent, classes, hidden, width)
+            self.encoder = Encoder(width, classes, hidden, latent) if config.has_encoder else None
+            self.critic = Critic(width, classes, hidden) if config.has_critic else None
         initialise(self, source)
 
 
@@ -133,6 +134,7 @@ def train(
     layout: Layout,
     config: TrainingConfig,
     networks: Networks,
+    *,
     source: torch.Generator,
 ) -> Iterator[Step]:
     """Train the networks in place, one generator step a turn.
@@ -149,16 +151,22 @@ def train(
     Raises
     ------
     DivergedError
-        If a loss is no longer finite.
+        If a loss or, in the end, a weight is no longer finite.
     """
-    loop = _Loop(x, classes, layout, config, networks, source)
+    loop = _Loop(x, classes, layout, config, networks, source=source)
     for number in range(1, config.steps + 1):
         found = loop.turn()
         if not all(math.isfinite(value) for value in found.values()):
             raise DivergedError(
-                f"training diverged at step {number} of {config.steps} ({found}); lower learning_rate or raise n_critic"
+                f"training diverged at step {number} of {config.steps} ({found}); "
+                "lower learning_rate or raise n_critic"
             )
         yield Step(number, **found)
+    if not all(bool(weight.isfinite().all()) for weight in networks.parameters()):
+        raise DivergedError(
+            f"training diverged at step {config.steps} of {config.steps} (weights are no longer finite); "
+            "lower learning_rate or raise n_critic"
+        )
 
 
 class _Loop:
@@ -171,6 +179,7 @@ class _Loop:
         layout: Layout,
         config: TrainingConfig,
         networks: Networks,
+        *,
         source: torch.Generator,
     ) -> None:
         self.x, self.layout, self.config, self.networks, self.source = x, layout, config, networks, source
@@ -201,8 +210,10 @@ class _Loop:
         """Do n_critic critic steps and one generator step; give the last losses."""
         found: dict[str, Tensor] = {}
         if self.networks.critic is not None:
-            for _ in range(self.config.n_critic):
-                found |= self._critic_step(self.networks.critic)
+            rows = torch.stack([next(self.batches) for _ in range(self.config.n_critic)])
+            c = self.onehot[rows]
+            for batch in zip(self.x[rows], self._fakes(rows, c), c, strict=True):
+                found |= self._critic_step(self.networks.critic, *batch)
         found |= self._generator_step()
         return {name: float(value) for name, value in found.items()}
 
@@ -218,12 +229,22 @@ class _Loop:
         mu, logvar = self.networks.encoder(x, c)
         return losses.reparametrise(mu, logvar, eps), mu, logvar
 
-    def _critic_step(self, critic: Critic) -> dict[str, Tensor]:
-        rows = next(self.batches)
-        x, c = self.x[rows], self.onehot[rows]
-        with torch.no_grad():
-            z = self._half_prior(self._latent(x, c)[0])
-            fake = self.layout.activate(self.networks.decoder(z, c))
+    @torch.no_grad()
+    def _fakes(self, rows: Tensor, c: Tensor) -> Tensor:
+        """Forge the rows that all critic steps of a turn judge, ``(n_critic, B, D)``: one pass serves them all.
+
+        The first half of each batch is drawn from the prior, as in Eq. 7. Sampling stays near encoded rows, so
+        the critic judges what the decoder makes of the posterior too, in the other half.
+        """
+        half = rows.shape[1] // 2
+        prior = self._noise(len(rows) * half).unflatten(0, (len(rows), half))
+        posterior = self._latent(self.x[rows[:, half:]].flatten(0, 1), c[:, half:].flatten(0, 1))[0]
+        z = torch.cat([prior, posterior.unflatten(0, (len(rows), -1))], dim=1)
+        return self.layout.activate(self.networks.decoder(z.flatten(0, 1), c.flatten(0, 1))).unflatten(
+            0, rows.shape
+        )
+
+    def _critic_step(self, critic: Critic, x: Tensor, fake: Tensor, c: Tensor) -> dict[str, Tensor]:
         scores = critic(torch.cat([x, fake]), torch.cat([c, c]))
         gain = losses.wasserstein(*scores.chunk(2))
         found = {"critic": gain.detach()}
@@ -241,14 +262,6 @@ class _Loop:
                 for weight in critic.parameters():
                     weight.clamp_(-_WEIGHT_CLIP, _WEIGHT_CLIP)
         return found
-
-    def _half_prior(self, z: Tensor) -> Tensor:
-        """Replace the first half by draws from the prior, as in Eq. 7.
-
-        Sampling stays near encoded rows, so the critic judges what the decoder makes of the posterior too.
-        """
-        half = len(z) // 2
-        return torch.cat([self._noise(half), z[half:]])
 
     def _generator_step(self) -> dict[str, Tensor]:
         rows = next(self.batches)

@@ -22,7 +22,7 @@ from rareflow.tracking.environment import quiet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["prepare_store", "without_secrets"]
+__all__ = ["current_uri", "is_missing", "open_existing_store", "prepare_store", "without_secrets"]
 
 _DATABASES = {"mssql", "mysql", "postgresql", "sqlite"}
 _LOCAL = "or unset MLFLOW_TRACKING_URI to track in ./mlflow.db"
@@ -56,8 +56,7 @@ def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
         If the store does not answer within seconds, refuses, or cannot be written.
     """
     quiet()
-    if uri is None:
-        uri = mlflow.get_tracking_uri() if mlflow.tracking.is_tracking_uri_set() else _default_uri()
+    uri = current_uri() if uri is None else uri
     with _first_word():
         try:
             if _is_database(uri):
@@ -70,6 +69,34 @@ def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
             raise StoreError(_problem(uri, err)) from (None if secret else err)
     _check_artifacts(artifacts)
     return uri
+
+
+def open_existing_store() -> str:
+    """Open the store that a model is read from; one that does not exist holds none and is not made.
+
+    Raises
+    ------
+    StoreError
+        If the store does not exist or cannot be opened.
+    """
+    uri = current_uri()
+    if is_missing(uri):
+        raise StoreError(
+            f"there is no tracking store {uri!r}, so no model in it; run `rareflow tune` here first, change to the "
+            "folder where it ran, or set MLFLOW_TRACKING_URI"
+        )
+    return prepare_store(None, uri=uri)
+
+
+def current_uri() -> str:
+    """Give the store that MLflow was given (``MLFLOW_TRACKING_URI``), else ``mlflow.db`` in the current folder."""
+    return str(mlflow.get_tracking_uri()) if mlflow.tracking.is_tracking_uri_set() else _default_uri()
+
+
+def is_missing(uri: str) -> bool:
+    """Say whether a database's URI names an SQLite file that does not exist."""
+    file = uri.partition(":///")[2] if uri.startswith("sqlite") else ""
+    return bool(file) and not Path(file).exists()
 
 
 def without_secrets(uri: str) -> str:

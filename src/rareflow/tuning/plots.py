@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from rareflow.tuning.study import candidate_of
+from rareflow.tuning.study import candidate_of, experimental
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,6 +32,7 @@ def study_figures(study: optuna.Study) -> Iterator[tuple[str, Any]]:
 
     Only complete trials that forge rows are drawn where parameters are compared: RAW has none.
     """
+    plt.switch_backend("agg")  # Optuna draws with pyplot, which would look for a screen
     forging = optuna.create_study(direction="maximize")
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     forging.add_trials([trial for trial in complete if not candidate_of(trial).is_raw])
@@ -40,8 +43,12 @@ def study_figures(study: optuna.Study) -> Iterator[tuple[str, Any]]:
 
 
 def _pair(name: str, plot: str, study: optuna.Study) -> Iterator[tuple[str, Any]]:
-    drawn: Callable[..., Any] = getattr(optuna.visualization, plot)
-    yield f"{name}.html", drawn(study)
-    with mpl.rc_context({"figure.constrained_layout.use": True, "figure.figsize": (10, 6)}):
-        axes = getattr(optuna.visualization.matplotlib, plot)(study)
-    yield f"{name}.png", axes.figure
+    page: Callable[..., Any] = getattr(optuna.visualization, plot)
+    image: Callable[..., Any] = getattr(optuna.visualization.matplotlib, plot)
+    yield f"{name}.html", page(study)
+    with experimental(), plt.rc_context({"figure.constrained_layout.use": True, "figure.figsize": (10, 6)}):
+        warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)  # a parameter with one value
+        axes = image(study)
+    figure = np.ravel(axes)[0].figure
+    yield f"{name}.png", figure
+    plt.close(figure)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+import warnings
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -15,12 +16,12 @@ from rareflow.errors import RareflowError, StoreError
 from rareflow.tuning.space import DEFAULT, RAW, Candidate, default_candidate, params_of, suggest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from rareflow.generators.training import Step
     from rareflow.tuning.objective import Objective, Repeat
 
-__all__ = ["Observer", "TrialLog", "candidate_of", "enqueue_references", "finished", "open_storage", "open_study", "work"]
+__all__ = ["Observer", "TrialLog", "candidate_of", "enqueue_references", "experimental", "finished", "open_storage", "open_study", "work"]
 
 _HEARTBEAT_S, _GRACE_S, _RETRIES = 30, 120, 3
 _STARTUP_TRIALS = 8
@@ -62,6 +63,7 @@ def open_study(storage: str, name: str, *, seed: int) -> optuna.Study:
     StoreError
         If the storage cannot be opened; its password is not shown.
     """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         storage=open_storage(storage),
         study_name=name,
@@ -69,7 +71,8 @@ def open_study(storage: str, name: str, *, seed: int) -> optuna.Study:
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
     )
-    optuna.storages.fail_stale_trials(study)
+    with experimental():
+        optuna.storages.fail_stale_trials(study)
     # A resumed study must not draw again what it drew before.
     study.sampler = optuna.samplers.TPESampler(
         seed=seed + len(study.get_trials(deepcopy=False)),
@@ -79,15 +82,24 @@ def open_study(storage: str, name: str, *, seed: int) -> optuna.Study:
     return study
 
 
+@contextmanager
+def experimental() -> Iterator[None]:
+    """Use what Optuna calls experimental without its warning: recovery and PNG plots have no other door."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
 def open_storage(storage: str) -> optuna.storages.RDBStorage:
     """Open Optuna's database with heartbeats; see `open_study`."""
     try:
-        return optuna.storages.RDBStorage(
-            storage,
-            heartbeat_interval=_HEARTBEAT_S,
-            grace_period=_GRACE_S,
-            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(max_retry=_RETRIES),
-        )
+        with experimental():
+            return optuna.storages.RDBStorage(
+                storage,
+                heartbeat_interval=_HEARTBEAT_S,
+                grace_period=_GRACE_S,
+                heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(_RETRIES),
+            )
     except (SQLAlchemyError, ImportError, OSError) as err:
         raise StoreError(
             f"the study's storage {_shown(storage)} cannot be opened ({type(err).__name__}); check that its folder "

@@ -10,7 +10,7 @@ import pandas as pd
 from rareflow.errors import ConfigError, DataError
 from rareflow.evaluation.balance import new_rows
 from rareflow.tracking.registry import load_generator
-from rareflow.tracking.store import prepare_store
+from rareflow.tracking.store import open_existing_store
 from rareflow.workflows.files import check_writable, write_frame
 from rareflow.workflows.progress import say
 
@@ -42,7 +42,7 @@ def run(source: DataSettings, *, model: str, out: str, growth: float | None, mar
         Seed of the forged rows.
     """
     path = check_writable(out)
-    prepare_store(None)
+    open_existing_store()
     loaded = load_generator(model)
     generator, source = loaded.generator, source.like(loaded.generator)
     say(f"Reading {source.data} ...")

@@ -7,12 +7,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-import mlflow
 import torch
 
 from rareflow.errors import StoreError
 from rareflow.tracking.environment import versions
-from rareflow.tracking.store import prepare_store, without_secrets
+from rareflow.tracking.store import current_uri, is_missing, prepare_store, without_secrets
 from rareflow.tuning.study import open_storage
 
 __all__ = ["run"]
@@ -51,21 +50,19 @@ def _environments() -> Iterator[str]:
 
 
 def _stores(storage: str) -> Iterator[str]:
-    tracking = mlflow.get_tracking_uri() if mlflow.tracking.is_tracking_uri_set() else "sqlite:///mlflow.db"
     for what, uri, look in (
-        ("tracking store", tracking, lambda: prepare_store(None)),
+        ("tracking store", current_uri(), lambda: prepare_store(None)),
         ("study storage", storage, lambda: open_storage(storage)),
     ):
-        shown = without_secrets(uri)
-        if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
-            yield f"note  {what} {shown} does not exist yet; the first `rareflow tune` here makes it"
+        if is_missing(uri):
+            yield f"note  {what} {without_secrets(uri)} does not exist yet; the first `rareflow tune` here makes it"
             continue
         try:
             look()
         except StoreError as err:
             yield f"FAIL  {err}"
         else:
-            yield f"ok    {what} {shown} answers"
+            yield f"ok    {what} {without_secrets(uri)} answers"
 
 
 def _data() -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rareflow.evaluation.comparison import compare
 from rareflow.tracking.registry import load_generator
 from rareflow.tracking.runs import parent_run
-from rareflow.tracking.store import prepare_store
+from rareflow.tracking.store import open_existing_store, prepare_store
 from rareflow.workflows.augment import check_columns
 from rareflow.workflows.progress import say
 from rareflow.workflows.report import log_comparison, text_table
@@ -33,7 +33,7 @@ def run(settings: Settings, *, model: str) -> str:
     limit_threads(settings.n_threads)
     loaded = None
     if model:
-        prepare_store(None)
+        open_existing_store()
         loaded = load_generator(model)
         settings = replace(settings, source=settings.source.like(loaded.generator))
     say(f"Reading {settings.source.data} ...")

@@ -1,0 +1,92 @@
+import pytest
+import torch
+from torch import nn
+
+from rareflow.generators.losses import gradient_penalty
+from rareflow.generators.networks import Critic, Encoder, initialise
+from rareflow.generators.portable import Decoder
+
+
+def source(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def double_critic():
+    critic = Critic(5, 3, 16).double()
+    initialise(critic, source())
+    x = torch.randn(32, 5, generator=source(1), dtype=torch.float64)
+    c = nn.functional.one_hot(torch.arange(32) % 3).double()
+    return critic, x, c
+
+
+def by_autograd(critic, x, c):
+    x = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(critic(x, c).sum(), x, create_graph=True)
+    return gradient
+
+
+def test_the_critic_s_input_gradient_is_autograd_s():
+    critic, x, c = double_critic()
+    torch.testing.assert_close(critic.input_gradient(x, c), by_autograd(critic, x, c), rtol=0, atol=1e-10)
+
+
+def test_the_penalty_s_gradient_by_every_critic_weight_is_double_backward_s():
+    critic, x, c = double_critic()
+    weights = dict(critic.named_parameters())
+    ours = torch.autograd.grad(
+        gradient_penalty(critic.input_gradient(x, c)), list(weights.values()), allow_unused=True
+    )
+    theirs = torch.autograd.grad(
+        gradient_penalty(by_autograd(critic, x, c)), list(weights.values()), allow_unused=True
+    )
+    for name, mine, reference in zip(weights, ours, theirs, strict=True):
+        zero = torch.zeros_like(weights[name])  # biases move no slope: None here, None or zero there
+        torch.testing.assert_close(
+            zero if mine is None else mine, zero if reference is None else reference, rtol=0, atol=1e-10
+        )
+        assert name.endswith("bias") or mine.abs().max() > 0
+
+
+def test_the_input_gradient_has_the_rows_shape_and_dtype():
+    critic = Critic(5, 3, 16)
+    initialise(critic, source())
+    gradient = critic.input_gradient(torch.randn(4, 5, generator=source(1)), torch.zeros(4, 3))
+    assert gradient.dtype == torch.float32
+    assert gradient.shape == (4, 5)
+
+
+@pytest.mark.parametrize("build", [lambda: Critic(4, 2, 8), lambda: Encoder(4, 2, 8, 3), lambda: Decoder(3, 2, 8, 4)])
+def test_initialise_sets_every_weight_from_the_given_source_alone(build):
+    first, second, other = build(), build(), build()
+    state = torch.random.get_rng_state()
+    for network, seed in ((first, 0), (second, 0), (other, 1)):
+        initialise(network, source(seed))
+    assert torch.equal(state, torch.random.get_rng_state())
+    for a, b, c in zip(first.parameters(), second.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+        assert not torch.equal(a, c)
+
+
+def test_initial_weights_stay_within_the_inverse_root_of_the_inputs():
+    layer = nn.Linear(16, 1000)
+    initialise(layer, source())
+    assert 0.24 < layer.weight.abs().max() <= 0.25
+    assert 0.24 < layer.bias.abs().max() <= 0.25
+
+
+def test_the_encoder_s_log_variance_stays_within_eight():
+    encoder = Encoder(2, 1, 8, 3)
+    initialise(encoder, source())
+    mu, logvar = encoder(torch.full((5, 2), 1e6), torch.ones(5, 1))
+    assert mu.shape == logvar.shape == (5, 3)
+    assert logvar.abs().max() == 8.0
+
+
+def test_the_class_moves_what_critic_encoder_and_decoder_say():
+    x, c, d = torch.zeros(1, 4), torch.tensor([[1.0, 0.0]]), torch.tensor([[0.0, 1.0]])
+    critic, encoder, decoder = Critic(4, 2, 8), Encoder(4, 2, 8, 3), Decoder(3, 2, 8, 4)
+    for network in (critic, encoder, decoder):
+        initialise(network, source())
+    assert critic(x, c) != critic(x, d)
+    assert not torch.equal(encoder(x, c)[0], encoder(x, d)[0])
+    assert not torch.equal(decoder(torch.zeros(1, 3), c), decoder(torch.zeros(1, 3), d))

@@ -1,0 +1,175 @@
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from rareflow.errors import ConfigError, DivergedError
+from rareflow.generators import losses
+from rareflow.generators.portable import Layout
+from rareflow.generators.training import ARCHITECTURES, Networks, TrainingConfig, seeded, train
+
+CPU = torch.device("cpu")
+LAYOUT = Layout(2, (2, 3))
+TINY = TrainingConfig(latent_dim=2, hidden_dim=8, n_critic=2, steps=3, batch_size=16)
+
+
+def rows_of(classes, seed=0):
+    """Codec vectors whose first scalar is near their class number."""
+    rng = np.random.default_rng(seed)
+    scaled = np.stack([classes + rng.normal(0, 0.1, len(classes)), rng.normal(size=len(classes))], axis=1)
+    modes = np.stack([classes % 2, rng.integers(0, 3, len(classes))], axis=1)
+    return torch.from_numpy(LAYOUT.one_hot(scaled, modes))
+
+
+def fit(config, classes=None, seed=0):
+    classes = np.arange(40) % 2 if classes is None else classes
+    networks = Networks(config, LAYOUT, int(classes.max()) + 1, seeded(seed, CPU))
+    before = {name: value.clone() for name, value in networks.state_dict().items()}
+    steps = list(
+        train(
+            rows_of(classes), torch.from_numpy(classes), LAYOUT, config, networks, source=seeded(seed + 1, CPU)
+        )
+    )
+    return networks, before, steps
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_seed_gives_the_same_bits_and_another_seed_others(architecture):
+    config = dataclasses.replace(TINY, architecture=architecture)
+    (one, _, history), (same, _, again), (other, *_) = fit(config), fit(config), fit(config, seed=5)
+    for name, value in one.state_dict().items():
+        assert torch.equal(value, same.state_dict()[name])
+    assert not torch.equal(one.decoder.net[0].weight, other.decoder.net[0].weight)
+    assert str(history) == str(again)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_weight_of_every_network_moves(architecture):
+    networks, before, _ = fit(dataclasses.replace(TINY, architecture=architecture))
+    for name, value in networks.state_dict().items():
+        if name != "critic.last.bias":  # cancels in E[D(real)] - E[D(fake)]
+            assert not torch.equal(value, before[name]), name
+
+
+@pytest.mark.parametrize(
+    ("architecture", "encoder", "critic", "absent"),
+    [
+        ("vae-wgan-gp", True, True, set()),
+        ("vae", True, False, {"critic", "generator", "gradient_penalty"}),
+        ("wgan-gp", False, True, {"reconstruction", "kl"}),
+        ("wgan", False, True, {"reconstruction", "kl", "gradient_penalty"}),
+    ],
+)
+def test_an_architecture_has_its_parts_and_nan_for_the_losses_of_others(architecture, encoder, critic, absent):
+    networks, _, steps = fit(dataclasses.replace(TINY, architecture=architecture))
+    assert (networks.encoder is not None, networks.critic is not None) == (encoder, critic)
+    assert [step.step for step in steps] == [1, 2, 3]
+    for step in steps:
+        assert {name for name, value in dataclasses.asdict(step).items() if math.isnan(value)} == absent
+
+
+def test_building_and_training_leaves_torch_s_global_random_state_alone():
+    state = torch.random.get_rng_state()
+    fit(TINY)
+    assert torch.equal(state, torch.random.get_rng_state())
+
+
+def test_the_weights_of_a_wgan_critic_stay_within_their_box():
+    networks, *_ = fit(dataclasses.replace(TINY, architecture="wgan", learning_rate=0.1))
+    for weight in networks.critic.parameters():
+        assert weight.abs().max() <= 0.01
+
+
+def test_the_critic_of_a_wgan_gp_is_not_clipped():
+    networks, *_ = fit(dataclasses.replace(TINY, architecture="wgan-gp"))
+    assert max(weight.abs().max() for weight in networks.critic.parameters()) > 0.01
+
+
+def test_batches_hold_a_class_of_eleven_rows_as_often_as_one_of_ten_thousand(monkeypatch):
+    seen = []
+    honest = losses.reconstruction
+    monkeypatch.setattr(
+        losses, "reconstruction", lambda raw, x, layout: (seen.append(x), honest(raw, x, layout))[1]
+    )
+    classes = np.repeat([0, 1], [11, 10_000])
+    fit(dataclasses.replace(TINY, architecture="vae", batch_size=500, steps=80), classes)
+    batches = torch.cat(seen)
+    rare = batches[:, LAYOUT.scalars] == 1.0  # block 0 is the parity of the class
+    assert len(batches) == 40_000
+    assert rare.float().mean().item() == pytest.approx(0.5, abs=0.02)
+    distinct, counts = torch.unique(batches[rare], dim=0, return_counts=True)
+    assert len(distinct) == 11
+    assert counts.min() > 0.8 * counts.max()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("classes", [np.array([0]), np.array([0, 1])])
+def test_a_batch_of_one_row_and_a_table_of_one_row_a_class_are_trained_on(architecture, classes):
+    _, _, steps = fit(dataclasses.replace(TINY, architecture=architecture, batch_size=1), classes)
+    assert len(steps) == TINY.steps
+
+
+def test_a_loss_that_is_no_number_stops_the_training_with_a_remedy():
+    config = dataclasses.replace(TINY, learning_rate=1e30, steps=50)
+    with pytest.raises(DivergedError, match=r"^training diverged at step \d+ of 50 \(.*'critic': .*\); lower learning"):
+        fit(config)
+
+
+def test_weights_that_the_last_step_broke_are_refused():
+    config = dataclasses.replace(TINY, architecture="vae", learning_rate=1e39, steps=1)
+    with pytest.raises(DivergedError, match=r"^training diverged at step 1 of 1 \(weights are no longer finite\); lower"):
+        fit(config)
+
+
+@pytest.mark.parametrize("name", ["latent_dim", "hidden_dim", "n_critic", "steps", "batch_size"])
+@pytest.mark.parametrize("value", [0, -3, 2.5, math.inf, "7"])
+def test_a_size_that_is_no_whole_number_is_refused_with_its_name_and_value(name, value):
+    with pytest.raises(ConfigError) as refusal:
+        TrainingConfig(**{name: value})
+    assert str(refusal.value) == f"{name}={value!r} must be a whole number of at least 1"
+
+
+@pytest.mark.parametrize("name", ["lambda_gp", "kl_weight", "learning_rate"])
+@pytest.mark.parametrize("value", [-0.1, math.nan, math.inf, "x"])
+def test_a_weight_that_is_negative_or_no_number_is_refused_with_its_name_and_value(name, value):
+    with pytest.raises(ConfigError) as refusal:
+        TrainingConfig(**{name: value})
+    assert str(refusal.value) == f"{name}={value!r} must be a finite number of at least 0"
+
+
+def test_a_learning_rate_of_zero_is_refused():
+    with pytest.raises(ConfigError, match=r"^learning_rate=0 trains nothing; give a positive number such as 0.001$"):
+        TrainingConfig(learning_rate=0)
+
+
+def test_an_unknown_architecture_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"^architecture='gan' is none of vae-wgan-gp, vae, wgan-gp, wgan$"):
+        TrainingConfig(architecture="gan")
+
+
+def test_numpy_numbers_are_numbers():
+    config = TrainingConfig(steps=np.int64(3), learning_rate=np.float32(0.5), lambda_gp=0)
+    assert config.steps == 3
+
+
+def test_a_vae_reconstructs_better_the_longer_it_trains():
+    _, _, steps = fit(dataclasses.replace(TINY, architecture="vae", steps=150, hidden_dim=32))
+    assert steps[-1].reconstruction < 0.6 * steps[0].reconstruction
+
+
+@pytest.mark.slow
+def test_a_wgan_gp_learns_where_each_class_lies_and_its_critic_ends_near_slope_one():
+    config = TrainingConfig("wgan-gp", latent_dim=4, hidden_dim=64, steps=600, batch_size=128)
+    classes = np.repeat([0, 1], [200, 2_000])
+    networks, _, steps = fit(config, classes)
+    c = torch.nn.functional.one_hot(torch.arange(2_000) % 2).float()
+    z = torch.randn(2_000, 4, generator=seeded(9, CPU))
+    fake = LAYOUT.activate(networks.decoder(z, c)).detach()
+    for kind in (0, 1):
+        assert fake[c[:, kind] == 1, 0].mean().item() == pytest.approx(kind, abs=0.3)
+        assert fake[c[:, kind] == 1, LAYOUT.scalars + kind].mean() > 0.9
+    late = steps[-100:]
+    assert abs(np.mean([step.critic for step in late])) < 0.3
+    assert np.mean([step.gradient_penalty for step in late]) < 0.05
