@@ -25,8 +25,8 @@ __all__ = ["KINDS", "Split", "inner_splits", "split_table"]
 
 KINDS = ("random", "grouped", "blocked")
 _UNDECIDED, _TRAIN, _TEST = -1, 0, 1
-# Where classes share units, a draw may leave one of them a single side, or miss the test size; another may
-# not, and the later half of the draws is free to ignore how many rows a unit has.
+# Where units are large or classes share them, a draw may leave a class one side only, or miss the test size;
+# another may not.
 _DRAWS = 20
 _NEAR = 0.01
 
@@ -232,8 +232,8 @@ class _Members:
         any draw.
         """
         best, least = np.empty(0, dtype=np.intp), (np.inf, np.inf)
-        for draw in range(_DRAWS):
-            side = self.place(test_size, rng, by_rows=draw < _DRAWS // 2)
+        for _ in range(_DRAWS):
+            side = self.place(test_size, rng)
             one_sided = float((self.count[self.one_sided(side)] > 1).sum())
             excess = np.bincount(self.code, weights=self.rows * ((side[self.unit] == _TEST) - test_size))
             fault = (one_sided, np.abs(excess).sum() / self.rows.sum())
@@ -243,25 +243,19 @@ class _Members:
                 break
         return best
 
-    def place(self, test_size: float, rng: np.random.Generator, *, by_rows: bool) -> NDArray[np.intp]:
+    def place(self, test_size: float, rng: np.random.Generator) -> NDArray[np.intp]:
         """Choose a side for every unit, shape ``(units,)``, the class with the fewest units first."""
         side = np.full(self.n_units, _UNDECIDED)
         for code in np.argsort(self.count, kind="stable"):
             units, rows = self.units_of(code), self.rows[self._slices[code]]
-            if not by_rows:
-                rows = np.ones_like(rows)
             wanted = np.clip(np.rint(test_size * rows.sum()), 1, rows.sum() - 1)
             wanted -= rows[side[units] == _TEST].sum()
             free = rng.permutation(np.flatnonzero(side[units] == _UNDECIDED))
-            taken = free[_fill(rows[free], wanted)]
+            taken = free[np.cumsum(rows[free]) <= wanted]
+            if not len(taken) and len(units) > 1 and not (side[units] == _TEST).any():
+                taken = free[:1]
             side[units[free]] = _TRAIN
             side[units[taken]] = _TEST
-            left = free[side[units[free]] == _TRAIN]
-            if len(left) and (side[units] == _TRAIN).sum() > 1:
-                smallest = left[np.argmin(rows[left])]
-                nearer = rows[smallest] <= 2 * (wanted - rows[taken].sum())
-                if nearer or not (side[units] == _TEST).any():
-                    side[units[smallest]] = _TEST
         return side
 
     def one_sided(self, side: NDArray[np.intp]) -> NDArray[np.intp]:
@@ -269,15 +263,3 @@ class _Members:
         tested = np.bincount(self.code, weights=side[self.unit] == _TEST)
         lacking = np.flatnonzero((tested == 0) | (tested == self.count))
         return lacking[np.argsort(self.count[lacking], kind="stable")]
-
-
-def _fill(weight: NDArray[np.intp], wanted: float) -> NDArray[np.intp]:
-    """Walk along the weights and take each one that still fits into what is wanted; give their positions."""
-    taken: list[NDArray[np.intp]] = []
-    rest = np.flatnonzero(weight <= wanted)
-    while len(rest):
-        stop = int(np.searchsorted(np.cumsum(weight[rest]), wanted, side="right"))
-        taken.append(rest[:stop])
-        wanted -= weight[rest[:stop]].sum()
-        rest = rest[stop:][weight[rest[stop:]] <= wanted]
-    return np.concatenate([*taken, np.empty(0, dtype=np.intp)])

@@ -1,0 +1,34 @@
+"""The house rules, held by the same command as the tests."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize(
+    "tool",
+    [
+        ("ruff", "check"),
+        ("ruff", "format", "--check"),
+        ("mypy",),
+        ("importlinter",),
+    ],
+    ids=" ".join,
+)
+def test_the_house_rule_holds(tool):
+    name, *words = tool
+    command = [sys.executable, "-m", name, *words]
+    if name == "importlinter":
+        command = [str(Path(sys.executable).with_name("lint-imports"))]
+    found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_no_large_file_is_tracked():
+    files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+    large = [name for name in files.decode().split("\0") if name and (ROOT / name).stat().st_size > 2**20]
+    assert not large

@@ -1,0 +1,47 @@
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer
+
+from rareflow.cli import app, main
+
+README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+
+
+def rareflow_lines():
+    return [line for block in blocks("sh") for line in block.splitlines() if line.startswith("rareflow ")]
+
+
+@pytest.mark.parametrize("line", rareflow_lines())
+def test_every_rareflow_line_of_the_readme_is_a_command_with_options_that_exist(line):
+    _, name, *words = shlex.split(line)
+    command = typer.main.get_command(app).commands[name]
+    command.make_context(name, words)
+
+
+def test_the_readme_names_every_command():
+    assert {shlex.split(line)[1] for line in rareflow_lines()} == set(typer.main.get_command(app).commands)
+
+
+@pytest.mark.parametrize("name", ["run", "test"])
+def test_the_two_commands_are_marked_once_and_are_one_line_each(name):
+    found = re.findall(rf"^<!-- command: {name} -->\n```sh\n(.*?)```$", README, flags=re.DOTALL | re.MULTILINE)
+    assert len(found) == 1
+    assert found[0].count("\n") == 1
+
+
+def test_the_python_of_the_readme_runs_in_order(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path}/mlflow.db")
+    with pytest.raises(SystemExit) as end:
+        main(["tune", "--rows", "600", "--n-trials", "2", "--repeats", "1", "--tune-rows", "300"])
+    assert not end.value.code
+    names = {}
+    for block in blocks("python"):
+        exec(compile(block, "README.md", "exec"), names)  # noqa: S102 - our own text
