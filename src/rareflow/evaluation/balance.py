@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
     from rareflow.generators.portable import PortableGenerator
@@ -51,7 +52,7 @@ def forge(
     counts
         Rows to forge, by class; see `new_rows`.
     generator
-        A fitted generator of the same columns.
+        A fitted generator of the same columns, whose dtypes are those of `X` or narrower.
     seed
         Seed of the forged rows.
 

@@ -62,8 +62,8 @@ def compare(
     unknown = [label for label in test.class_counts if label not in train.class_counts]
     if unknown:
         raise DataError(
-            f"label {unknown[0]!r} occurs in the test part only ({test.class_counts[unknown[0]]} rows); no detector "
-            "can learn it: add training rows of it, or leave its rows out of the test part"
+            f"label {unknown[0]!r} occurs in the test part only ({test.class_counts[unknown[0]]} rows); "
+            "no detector can learn it: add training rows of it, or leave its rows out of the test part"
         )
     counts = new_rows(train.class_counts, growth)
     tables = {RAW: lambda: (train.X, train.labels)}
@@ -83,7 +83,11 @@ def compare(
 def summary_table(comparison: Comparison) -> pd.DataFrame:
     """Give the scalar metrics as percentages, one row an augmenter and detector."""
     rows = [
-        {"augmenter": name, "detector": detector, **{key: 100 * value for key, value in scores.summary().items()}}
+        {
+            "augmenter": name,
+            "detector": detector,
+            **{key: 100 * value for key, value in scores.summary().items()},
+        }
         for name, by_detector in comparison.items()
         for detector, scores in by_detector.items()
     ]

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rareflow.data.splits import Split
+from rareflow.data.table import Table
 from rareflow.evaluation.balance import forge, new_rows
 from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors, macro_f1
+from rareflow.evaluation.metrics import Scores
 from rareflow.generators.estimators import VAEWGANGP
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from rareflow.data.splits import Split
-    from rareflow.data.table import Table
-    from rareflow.evaluation.metrics import Scores
     from rareflow.generators.training import Step
     from rareflow.tuning.space import Candidate
 
@@ -74,7 +74,7 @@ class Objective:
     seed: int
     n_threads: int = 1
     device: str = "auto"
-    detectors: tuple[str, ...] = field(default=DETECTORS)
+    detectors: tuple[str, ...] = DETECTORS
 
     def repeats(
         self, candidate: Candidate, *, on_step: Callable[[Step], None] | None = None

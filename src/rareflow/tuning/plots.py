@@ -10,7 +10,8 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from rareflow.tuning.study import candidate_of, experimental
+from rareflow.tuning.space import Candidate
+from rareflow.tuning.study import experimental
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -30,15 +31,19 @@ def trial_table(study: optuna.Study) -> pd.DataFrame:
 def study_figures(study: optuna.Study) -> Iterator[tuple[str, Any]]:
     """Give each plot twice: for a PNG (matplotlib) and for a page (plotly), by file name.
 
-    Only complete trials that forge rows are drawn where parameters are compared: RAW has none.
+    Parameters are compared between complete trials that forge rows, as RAW has none; importances need two
+    values that differ. A plot without the trials it needs is left out. A matplotlib figure is closed once the
+    next one is asked for.
     """
     plt.switch_backend("agg")  # Optuna draws with pyplot, which would look for a screen
-    forging = optuna.create_study(direction="maximize")
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    forging.add_trials([trial for trial in complete if not candidate_of(trial).is_raw])
-    yield from _pair("optimisation_history", "plot_optimization_history", study)
+    if complete:
+        yield from _pair("optimisation_history", "plot_optimization_history", study)
+    forging = optuna.create_study(direction="maximize")
+    forging.add_trials([trial for trial in complete if not Candidate.from_params(trial.params).is_raw])
     if len(forging.trials) >= _ENOUGH:
         yield from _pair("parallel_coordinates", "plot_parallel_coordinate", forging)
+    if len({trial.value for trial in forging.trials}) >= _ENOUGH:
         yield from _pair("importances", "plot_param_importances", forging)
 
 
@@ -47,8 +52,10 @@ def _pair(name: str, plot: str, study: optuna.Study) -> Iterator[tuple[str, Any]
     image: Callable[..., Any] = getattr(optuna.visualization.matplotlib, plot)
     yield f"{name}.html", page(study)
     with experimental(), plt.rc_context({"figure.constrained_layout.use": True, "figure.figsize": (10, 6)}):
-        warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)  # a parameter with one value
-        axes = image(study)
-    figure = np.ravel(axes)[0].figure
-    yield f"{name}.png", figure
-    plt.close(figure)
+        # A parameter with one value.
+        warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)
+        figure = np.ravel(image(study))[0].figure
+    try:
+        yield f"{name}.png", figure
+    finally:
+        plt.close(figure)

@@ -1,4 +1,4 @@
-"""The search space of a study, in one place: the generator's knobs, how it is sampled, the amount per class."""
+"""The search space, in one place: the generator's knobs, how it is sampled, the amount per class."""
 
 from __future__ import annotations
 
@@ -66,7 +66,9 @@ class Candidate:
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Candidate:
         """Read a candidate off a trial's parameters."""
-        growth = {name.removeprefix(_GROWTH): value for name, value in params.items() if name.startswith(_GROWTH)}
+        growth = {
+            name.removeprefix(_GROWTH): value for name, value in params.items() if name.startswith(_GROWTH)
+        }
         return cls({name: value for name, value in params.items() if not name.startswith(_GROWTH)}, growth)
 
 
@@ -96,4 +98,7 @@ def default_candidate(class_counts: Mapping[str, int]) -> Candidate:
 
 def params_of(candidate: Candidate) -> dict[str, Any]:
     """Give a candidate as a trial's parameters, to be enqueued."""
-    return {**candidate.generator, **{f"{_GROWTH}{label}": value for label, value in candidate.growth.items()}}
+    return {
+        **candidate.generator,
+        **{f"{_GROWTH}{label}": value for label, value in candidate.growth.items()},
+    }

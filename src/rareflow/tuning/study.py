@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import optuna
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
+from torch import OutOfMemoryError
 
-from rareflow.errors import RareflowError, StoreError
+from rareflow.errors import DivergedError, StoreError
 from rareflow.tuning.space import DEFAULT, RAW, Candidate, default_candidate, params_of, suggest
 
 if TYPE_CHECKING:
@@ -21,12 +23,24 @@ if TYPE_CHECKING:
     from rareflow.generators.training import Step
     from rareflow.tuning.objective import Objective, Repeat
 
-__all__ = ["Observer", "TrialLog", "candidate_of", "enqueue_references", "experimental", "finished", "open_storage", "open_study", "work"]
+__all__ = [
+    "Observer",
+    "TrialLog",
+    "enqueue_references",
+    "experimental",
+    "finished",
+    "open_storage",
+    "open_study",
+    "work",
+]
 
 _HEARTBEAT_S, _GRACE_S, _RETRIES = 30, 120, 3
-_STARTUP_TRIALS = 8
+_STARTUP_TRIALS = 8  # drawn at random before the sampler learns; RAW and the defaults count among them
+_UNPRUNED_TRIALS = 4  # complete ones, before a median says anything
+_PATIENCE = 5  # failures in a row
 _ROLE = "role"
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+_OWN_FAULT = (DivergedError, MemoryError, OutOfMemoryError)
 
 
 class TrialLog(Protocol):
@@ -49,6 +63,8 @@ class Observer(Protocol):
 def open_study(storage: str, name: str, *, seed: int) -> optuna.Study:
     """Open a named study, or make it; trials that a dead process left behind are failed and queued anew.
 
+    Optuna's messages below an error are silenced: the observer hears of every trial.
+
     Parameters
     ----------
     storage
@@ -56,72 +72,103 @@ def open_study(storage: str, name: str, *, seed: int) -> optuna.Study:
     name
         The study's name.
     seed
-        Seed of the sampler.
+        Seed of the sampler, >= 0.
 
     Raises
     ------
     StoreError
-        If the storage cannot be opened; its password is not shown.
+        If the storage cannot be opened or written; its password is not shown.
     """
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=open_storage(storage),
-        study_name=name,
-        direction="maximize",
-        load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=4),
-    )
-    with experimental():
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    with _refusals(storage), experimental():
+        study = optuna.create_study(
+            storage=open_storage(storage),
+            study_name=name,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED_TRIALS),
+        )
         optuna.storages.fail_stale_trials(study)
-    # A resumed study must not draw again what it drew before.
-    study.sampler = optuna.samplers.TPESampler(
-        seed=seed + len(study.get_trials(deepcopy=False)),
-        n_startup_trials=_STARTUP_TRIALS,
-        constant_liar=True,
-    )
+        # A resumed study must not draw again what it drew before, nor a process what another one draws.
+        drawn = len(study.get_trials(deepcopy=False))
+        # In groups, because RAW has no parameters: the space that all trials share is empty.
+        study.sampler = optuna.samplers.TPESampler(
+            seed=int(np.random.SeedSequence([seed, drawn]).generate_state(1)[0]),
+            n_startup_trials=_STARTUP_TRIALS,
+            group=True,
+        )
     return study
 
 
 @contextmanager
 def experimental() -> Iterator[None]:
-    """Use what Optuna calls experimental without its warning: recovery and PNG plots have no other door."""
+    """Use what Optuna calls experimental without its warning: groups, recovery, PNG plots need it."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         yield
 
 
 def open_storage(storage: str) -> optuna.storages.RDBStorage:
-    """Open Optuna's database with heartbeats; see `open_study`."""
+    """Open Optuna's database with heartbeats; parameters and errors are those of `open_study`."""
+    with _refusals(storage), experimental():
+        return optuna.storages.RDBStorage(
+            storage,
+            heartbeat_interval=_HEARTBEAT_S,
+            grace_period=_GRACE_S,
+            heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(_RETRIES),
+        )
+
+
+@contextmanager
+def _refusals(storage: str) -> Iterator[None]:
+    """Say in one line why a database is refused, without its password."""
+    shown = _shown(storage)
     try:
-        with experimental():
-            return optuna.storages.RDBStorage(
-                storage,
-                heartbeat_interval=_HEARTBEAT_S,
-                grace_period=_GRACE_S,
-                heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(_RETRIES),
-            )
-    except (SQLAlchemyError, ImportError, OSError) as err:
+        yield
+    except (SQLAlchemyError, StorageInternalError, ImportError, OSError, RuntimeError) as err:
+        # A cause may quote the address, so it is kept only where that holds no secret.
         raise StoreError(
-            f"the study's storage {_shown(storage)} cannot be opened ({type(err).__name__}); check that its folder "
-            "can be written, its server is up and its driver installed, or give another --storage"
-        ) from err
+            f"the study's storage {shown!r} {_problem(err)}, or give another --storage such as sqlite:///optuna.db"
+        ) from (err if shown == storage else None)
 
 
 def _shown(storage: str) -> str:
+    """Give the address fit for the screen: no password, no query."""
     try:
-        return make_url(storage).render_as_string(hide_password=True)
-    except SQLAlchemyError:
-        return "given (it is no SQLAlchemy URL such as sqlite:///optuna.db)"
+        url = make_url(storage)
+    except (SQLAlchemyError, ValueError):  # a ValueError is about the port; both may quote half a password
+        raise StoreError(
+            "--storage is no database's address; write it as sqlite:///optuna.db or "
+            "dialect://user:password@host:port/name, other characters in the password as %40 and the like"
+        ) from None
+    shown = url.set(query={}).render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise StoreError(
+            f"--storage {shown!r} would keep the study in memory, where no other process sees it and none "
+            "can resume it; give a file such as sqlite:///optuna.db"
+        )
+    return shown
+
+
+def _problem(err: Exception) -> str:
+    """Say what is wrong with the storage and what mends it."""
+    if isinstance(err, ImportError):
+        missing = getattr(err.__cause__, "name", None) or err.name
+        return f"needs the Python package {missing!r}; install it"
+    if isinstance(err, RuntimeError):
+        return (
+            f"is a database of another program, or of another Optuna than {optuna.__version__}; "
+            "run `optuna storage upgrade` on it"
+        )
+    if isinstance(err, StorageInternalError):  # Optuna's word for any refused commit
+        err = err.__cause__ if isinstance(err.__cause__, SQLAlchemyError) else err
+    reason = str(getattr(err, "orig", None) or err).partition("\n")[0]
+    return f"cannot be used ({reason}); see that its folder exists and can be written, or its server is up"
 
 
 def finished(study: optuna.Study) -> int:
     """Count the trials that count towards the target: complete or pruned."""
     return len(study.get_trials(deepcopy=False, states=_DONE))
-
-
-def candidate_of(trial: optuna.trial.FrozenTrial) -> Candidate:
-    """Give what a finished trial tried."""
-    return Candidate() if trial.user_attrs.get(_ROLE) == RAW else Candidate.from_params(trial.params)
 
 
 def enqueue_references(study: optuna.Study, class_counts: Mapping[str, int]) -> None:
@@ -137,38 +184,41 @@ def enqueue_references(study: optuna.Study, class_counts: Mapping[str, int]) -> 
 def work(study: optuna.Study, objective: Objective, n_trials: int, observer: Observer) -> None:
     """Work on a study until it holds `n_trials` finished trials; several processes may do so at once.
 
-    A trial that fails by its own fault (a diverged training, no memory) is FAILED and the study goes on; as
-    many failures as trials wanted end it.
-
-    Raises
-    ------
-    StoreError
-        If every trial fails.
+    Each process ends the trial it is in, so that n of them may exceed the target by n - 1. A trial that fails
+    by its own fault (a diverged training, no memory) is FAILED and the study goes on, unless five in a row
+    say that the fault is not the trial's. Any other exception passes through.
     """
     if finished(study) >= n_trials:
         return
+    failures: list[int] = []
 
     def run(trial: optuna.Trial) -> float:
         return _run(trial, objective, observer)
 
-    def stop(study: optuna.Study, _: optuna.trial.FrozenTrial) -> None:
-        failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
-        if finished(study) >= n_trials or len(failed) >= max(n_trials, _RETRIES):
+    def stop(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+        if trial.state == TrialState.FAIL:
+            failures.append(trial.number)
+        else:
+            failures.clear()
+        if finished(study) >= n_trials or len(failures) >= _PATIENCE:
             study.stop()
 
-    study.optimize(run, callbacks=[stop], catch=(RareflowError, MemoryError))
+    study.optimize(run, callbacks=[stop], catch=_OWN_FAULT)
 
 
 def _run(trial: optuna.Trial, objective: Objective, observer: Observer) -> float:
-    """Score one trial split by split, reporting the running mean after each."""
+    """Score one trial split by split, reporting the running mean; RAW and the defaults run to the end."""
     role = trial.user_attrs.get(_ROLE, "")
     candidate = Candidate() if role == RAW else suggest(trial, objective.table.class_counts)
     values: list[float] = []
     with observer.trial(trial.number, role, trial.params) as log:
-        for i, found in enumerate(objective.repeats(candidate, on_step=lambda step: log.on_step(len(values), step))):
+        repeats = objective.repeats(candidate, on_step=lambda step: log.on_step(len(values), step))
+        for i, found in enumerate(repeats):
             values.append(found.value)
             trial.report(float(np.mean(values)), i)
             log.on_repeat(i, found)
             if not role and i + 1 < len(objective.splits) and trial.should_prune():
-                raise optuna.TrialPruned(f"running mean {np.mean(values):.4f} below the median after split {i + 1}")
+                raise optuna.TrialPruned(
+                    f"running mean {np.mean(values):.4f} below the median after split {i + 1}"
+                )
     return float(np.mean(values))

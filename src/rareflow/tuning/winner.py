@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 from optuna.trial import TrialState
 
 from rareflow.errors import StoreError
 from rareflow.tuning.space import Candidate
-from rareflow.tuning.study import candidate_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Winner", "choose"]
 
-FINALISTS = 2
+_FINALISTS = 2
 
 
 @dataclass(frozen=True)
@@ -52,7 +50,10 @@ class Winner:
 
 
 def choose(
-    study: optuna.Study, fresh: Objective, *, on_score: Callable[[str, float], None] = lambda _name, _value: None
+    study: optuna.Study,
+    fresh: Objective,
+    *,
+    on_score: Callable[[str, float], None] = lambda _name, _value: None,
 ) -> Winner:
     """Score the study's finalists and RAW on fresh splits and give the best finalist beside RAW.
 
@@ -73,19 +74,19 @@ def choose(
         If no trial that forges rows is complete.
     """
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    forging = [trial for trial in complete if not candidate_of(trial).is_raw]
+    forging = [trial for trial in complete if not Candidate.from_params(trial.params).is_raw]
     if not forging:
         raise StoreError(
-            f"study {study.study_name!r} holds no complete trial that forges rows; raise --n-trials to 2 or more, "
-            "or look at its failed trials in MLflow"
+            f"study {study.study_name!r} holds no complete trial that forges rows; raise --n-trials, or see "
+            "why its other trials failed"
         )
-    finalists = sorted(forging, key=lambda trial: (-(trial.value or -np.inf), trial.number))[:FINALISTS]
+    finalists = sorted(forging, key=lambda trial: (-(trial.value or 0.0), trial.number))[:_FINALISTS]
     raw = fresh.mean(Candidate())
     on_score("RAW", raw)
     scored = []
     for trial in finalists:
-        value = fresh.mean(candidate_of(trial))
+        value = fresh.mean(Candidate.from_params(trial.params))
         on_score(f"trial {trial.number}", value)
         scored.append((value, trial))
     value, best = max(scored, key=lambda pair: pair[0])
-    return Winner(best.number, candidate_of(best), value, raw)
+    return Winner(best.number, Candidate.from_params(best.params), value, raw)

@@ -1,0 +1,124 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rareflow.evaluation.balance import forge, new_rows
+from rareflow.generators.estimators import VAEWGANGP
+
+COUNTS = {"few": 20, "one": 4, "two": 9}
+
+
+def table(seed=0):
+    """Make rows of every dtype, in classes of 60, 8, 2 and 1 rows."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(np.array(["many", "few", "two", "one"], dtype=object), [60, 8, 2, 1])
+    rng.shuffle(y)
+    rows = len(y)
+    pick = rng.integers(0, 2, rows)
+    frame = pd.DataFrame(
+        {
+            "float": rng.normal(size=rows),
+            "single": rng.normal(size=rows).astype(np.float32),
+            "tiny": rng.integers(-50, 50, rows).astype(np.int8),
+            "wide": rng.integers(0, 2**40, rows),
+            "nullable": pd.array(rng.integers(0, 9, rows), dtype="Int64"),
+            "bool": rng.random(rows) < 0.5,
+            "category": pd.Categorical(np.array(["x", "y"])[pick], categories=["x", "y", "z"], ordered=True),
+            "text": pd.Series(np.array(["S", "F"])[pick], dtype="str"),
+            "object": pd.Series(np.array(["S", "F"])[pick], dtype="object"),
+            "gaps": np.where(rng.random(rows) < 0.3, np.nan, rng.normal(size=rows)),
+        }
+    )
+    return frame, y
+
+
+@pytest.fixture(scope="module")
+def generator():
+    X, y = table()
+    settings = {"steps": 3, "hidden_dim": 16, "n_critic": 1, "device": "cpu", "random_state": 0}
+    return VAEWGANGP(**settings).fit(X, y).generator_
+
+
+counts = st.dictionaries(st.text(max_size=3), st.integers(1, 10_000), min_size=1, max_size=6)
+
+
+@given(counts, st.data())
+def test_no_class_outgrows_the_largest_and_none_gets_more_than_asked_for(class_counts, data):
+    growth = {label: data.draw(st.floats(0, 30)) for label in class_counts}
+    wanted = new_rows(class_counts, growth)
+    largest = max(class_counts.values())
+    for label, count in class_counts.items():
+        new = wanted.get(label, 0)
+        assert count + new <= largest
+        assert new <= growth[label] * count + 0.5
+        assert count + new == largest or new >= growth[label] * count - 0.5
+    assert all(new > 0 for new in wanted.values())
+
+
+@pytest.mark.parametrize(
+    ("growth", "expected"),
+    [
+        ({}, {}),
+        ({"big": 5.0, "mid": 0.0, "rare": 0.0}, {}),
+        ({"mid": 1.0, "rare": 20.0}, {"mid": 30, "rare": 60}),
+        ({"mid": 3.0, "rare": 100.0}, {"mid": 70, "rare": 97}),
+        ({"mid": 0.01, "rare": 0.5}, {"rare": 2}),
+        ({"rare": 1.0, "unheard of": 9.0}, {"rare": 3}),
+    ],
+)
+def test_growth_becomes_whole_rows_up_to_the_largest_class(growth, expected):
+    assert new_rows({"big": 100, "mid": 30, "rare": 3}, growth) == expected
+
+
+def test_forging_gives_exact_counts_after_the_real_rows_in_their_dtypes(generator):
+    X, y = table()
+    before = X.copy()
+    new_X, new_y = forge(X, y, COUNTS, generator=generator, seed=0)
+    assert len(new_X) == len(new_y) == len(y) + sum(COUNTS.values())
+    assert new_X.index.equals(pd.RangeIndex(len(new_X)))
+    pd.testing.assert_frame_equal(new_X.iloc[: len(X)], before)
+    pd.testing.assert_frame_equal(X, before)
+    assert new_X.dtypes.equals(X.dtypes)
+    np.testing.assert_array_equal(new_y[: len(y)], y)
+    assert new_y.dtype == object
+    assert new_y[len(y) :].tolist() == ["few"] * 20 + ["one"] * 4 + ["two"] * 9
+
+
+def test_each_forged_row_stands_beside_the_label_it_was_forged_for(generator):
+    X, y = table()
+    new_X, new_y = forge(X, y, {"one": 4}, generator=generator, seed=0)
+    assert new_y[len(y) :].tolist() == ["one"] * 4
+    lone = X.loc[y == "one"].iloc[[0] * 4].reset_index(drop=True)
+    pd.testing.assert_frame_equal(new_X.iloc[len(X) :].reset_index(drop=True), lone)
+
+
+def test_columns_are_matched_by_name_not_by_place(generator):
+    X, y = table()
+    turned = X[X.columns[::-1]]
+    straight, _ = forge(X, y, COUNTS, generator=generator, seed=0)
+    other, _ = forge(turned, y, COUNTS, generator=generator, seed=0)
+    pd.testing.assert_frame_equal(other[X.columns], straight)
+
+
+def test_a_table_whose_dtypes_are_wider_than_the_generators_keeps_them(generator):
+    X, y = table()
+    X = X.astype({"tiny": "int32", "single": "float64", "wide": "float64"})
+    X["category"] = X["category"].cat.set_categories(["w", "x", "y", "z"])
+    new_X, _ = forge(X, y, COUNTS, generator=generator, seed=0)
+    assert new_X.dtypes.equals(X.dtypes)
+
+
+def test_nothing_to_forge_leaves_the_table_as_it_is(generator):
+    X, y = table()
+    new_X, new_y = forge(X, y, {}, generator=generator, seed=0)
+    assert new_X is X
+    assert new_y is y
+
+
+def test_same_seed_same_rows(generator):
+    X, y = table()
+    rows = [forge(X, y, COUNTS, generator=generator, seed=seed)[0] for seed in (1, 1, 2)]
+    pd.testing.assert_frame_equal(rows[0], rows[1], check_exact=True)
+    assert not rows[0].equals(rows[2])

@@ -1,0 +1,68 @@
+"""An objective without training, an observer that remembers, and what a worker process runs."""
+
+import time
+from contextlib import contextmanager
+from types import SimpleNamespace
+
+from sqlalchemy import event
+from sqlalchemy.engine import Engine
+
+from rareflow.tuning.objective import Repeat
+from rareflow.tuning.study import open_study, work
+
+COUNTS = {"Normal": 90, "DoS": 20, "a b.c\u2013d": 6}
+
+
+def by_noise(candidate):
+    return 0.5 if candidate.is_raw else 0.3 + 0.4 * candidate.generator["noise"]
+
+
+class FakeObjective:
+    """Score candidates by a formula; `faults` are raised in the turns that they name."""
+
+    def __init__(self, score=by_noise, *, faults=None, seconds=0.0, counts=COUNTS):
+        self.table = SimpleNamespace(class_counts=counts)
+        self.splits = range(3)
+        self.score, self.faults, self.seconds = score, faults or {}, seconds
+        self.turns = 0
+
+    def repeats(self, candidate, *, on_step=lambda _step: None):
+        turn, self.turns = self.turns, self.turns + 1
+        for _ in self.splits:
+            time.sleep(self.seconds)
+            on_step("step")
+            if turn in self.faults:
+                raise self.faults[turn]
+            yield Repeat(self.score(candidate), {}, None, 0.0)
+
+    def mean(self, candidate):
+        return self.score(candidate)
+
+
+class Recorder:
+    """An observer that remembers what it is told, trial by trial."""
+
+    def __init__(self):
+        self.trials = {}
+
+    @contextmanager
+    def trial(self, number, role, params):
+        seen = SimpleNamespace(role=role, params=dict(params), steps=[], repeats=[], end=None)
+        seen.on_step = lambda repeat, _step: seen.steps.append(repeat)
+        seen.on_repeat = lambda repeat, _found: seen.repeats.append(repeat)
+        self.trials[number] = seen
+        try:
+            yield seen
+        except BaseException as err:
+            seen.end = type(err).__name__
+            raise
+
+
+@event.listens_for(Engine, "connect")
+def _hurry(connection, _record):
+    """Let SQLite not wait for the disk: a trial commits some thirty times."""
+    connection.execute("PRAGMA synchronous = OFF")
+
+
+def run_worker(storage, name, n_trials, seed):
+    work(open_study(storage, name, seed=seed), FakeObjective(seconds=0.02), n_trials, Recorder())

@@ -1,0 +1,132 @@
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import rareflow.tuning.objective
+from rareflow.data.schema import Schema
+from rareflow.data.splits import inner_splits
+from rareflow.data.table import Table
+from rareflow.errors import DivergedError
+from rareflow.evaluation.balance import new_rows
+from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors
+from rareflow.tuning.objective import Objective
+from rareflow.tuning.space import Candidate
+
+TINY = {"steps": 3, "hidden_dim": 64, "latent_dim": 4, "n_critic": 1, "sampling": "residual"}
+FORGING = Candidate(TINY, {"few": 3.0, "rare": 20.0})
+
+
+def table(rows=200, seed=0):
+    """Make a table of three classes, of 170, 22 and 8 rows."""
+    rng = np.random.default_rng(seed)
+    y = np.repeat(["many", "few", "rare"], [rows - 30, 22, 8])
+    rng.shuffle(y)
+    frame = pd.DataFrame(
+        {
+            "x": rng.normal(size=rows) + (y == "few"),
+            "whole": rng.integers(0, 50, rows).astype(np.int16),
+            "kind": pd.Categorical(np.array(["a", "b", "c"])[rng.integers(0, 3, rows)]),
+            "label": y,
+        }
+    )
+    return Table(frame, Schema.infer(frame.drop(columns="label")), "label")
+
+
+def objective(given=None, *, detectors=("dt",), repeats=2, seed=5):
+    given = given or table()
+    splits = inner_splits(given, "random", repeats=repeats, seed=1)
+    return Objective(given, splits, seed, device="cpu", detectors=detectors)
+
+
+def with_other_test_rows(given, split):
+    """Put other values and labels into the rows that test: what remains is the inner training part."""
+    frame = given.frame.copy()
+    frame.loc[split.test, ["x", "whole"]] *= -3
+    frame.loc[split.test, "kind"] = "c"
+    frame.loc[split.test, "label"] = frame.loc[split.test, "label"].to_numpy()[::-1]
+    return replace(given, frame=frame)
+
+
+def test_the_generator_never_sees_a_row_outside_the_inner_training_rows():
+    given = table()
+    original = objective(given, repeats=1)
+    changed = replace(original, table=with_other_test_rows(given, original.splits[0]))
+    assert not changed.table.frame.equals(given.frame)
+    forged = [
+        next(each.repeats(FORGING)).generator.sample("rare", 50, random_state=0)
+        for each in (original, changed)
+    ]
+    pd.testing.assert_frame_equal(*forged, check_exact=True)
+
+
+def test_raw_is_the_detectors_on_the_plain_table():
+    own = objective(detectors=DETECTORS)
+    for i, (found, split) in enumerate(zip(own.repeats(Candidate()), own.splits, strict=True)):
+        train, test = own.table.take(split.train), own.table.take(split.test)
+        plain = evaluate_detectors(
+            train.X, train.labels, test.X, test.labels, labels=list(own.table.class_counts), seed=5 + i
+        )
+        assert found.generator is None
+        assert list(found.scores) == list(DETECTORS)
+        for name, scores in found.scores.items():
+            assert scores.summary() == plain[name].summary()
+            np.testing.assert_array_equal(scores.confusion, plain[name].confusion)
+        assert found.value == np.mean([scores.macro_f1 for scores in plain.values()])
+        assert found.seconds > 0
+
+
+def test_a_forging_candidate_trains_the_detectors_on_the_grown_inner_training_part(monkeypatch):
+    seen = []
+
+    def evaluate(X, y, test_X, test_y, **how):
+        seen.append((X, y, test_X, test_y, how))
+        return evaluate_detectors(X, y, test_X, test_y, **how)
+
+    monkeypatch.setattr(rareflow.tuning.objective, "evaluate_detectors", evaluate)
+    own = objective()
+    list(own.repeats(FORGING))
+    for i, (split, (X, y, test_X, test_y, how)) in enumerate(zip(own.splits, seen, strict=True)):
+        train, test = own.table.take(split.train), own.table.take(split.test)
+        counts = new_rows(train.class_counts, FORGING.growth)
+        assert len(X) == len(y) == len(train) + sum(counts.values())
+        assert {name: int((y[len(train) :] == name).sum()) for name in counts} == counts
+        pd.testing.assert_frame_equal(X.iloc[: len(train)], train.X)
+        pd.testing.assert_frame_equal(test_X, test.X)
+        np.testing.assert_array_equal(test_y, test.labels)
+        assert how["seed"] == 5 + i
+
+
+def test_same_seed_same_values_and_another_seed_another_generator():
+    first, again = ([found.value for found in objective().repeats(FORGING)] for _ in range(2))
+    assert first == again
+    rows = [
+        next(objective(seed=seed).repeats(FORGING)).generator.sample("rare", 9, random_state=0)
+        for seed in (5, 6)
+    ]
+    assert not rows[0].equals(rows[1])
+
+
+def test_the_mean_is_that_of_the_repeats():
+    own = objective()
+    assert own.mean(FORGING) == np.mean([found.value for found in own.repeats(FORGING)])
+
+
+def test_every_step_is_told_and_an_exception_there_stops_the_training():
+    steps = []
+    list(objective().repeats(FORGING, on_step=lambda step: steps.append(step.step)))
+    assert steps == [1, 2, 3, 1, 2, 3]
+
+    def stop(step):
+        raise DivergedError(f"step {step.step}")
+
+    with pytest.raises(DivergedError, match="step 1"):
+        list(objective().repeats(FORGING, on_step=stop))
+
+
+def test_a_split_is_scored_only_when_it_is_asked_for():
+    found = objective(repeats=2).repeats(Candidate(), on_step=None)
+    next(found)
+    found.close()
+    assert list(found) == []

@@ -1,0 +1,81 @@
+import inspect
+
+import optuna
+import pytest
+
+from rareflow.generators.estimators import VAEWGANGP
+from rareflow.generators.training import TrainingConfig
+from rareflow.tuning.space import GROWTHS, Candidate, default_candidate, params_of, suggest
+from tests.tuning.fakes import COUNTS
+
+
+def draw(n=20, counts=COUNTS):
+    """Draw candidates, each with its trial."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    trials = [study.ask() for _ in range(n)]
+    return [(suggest(trial, counts), trial) for trial in trials]
+
+
+def test_a_candidate_is_its_parameters_and_back():
+    for candidate, trial in draw():
+        assert params_of(candidate) == trial.params
+        assert Candidate.from_params(params_of(candidate)) == candidate
+
+
+def test_every_class_but_the_largest_may_grow():
+    for candidate, _ in draw():
+        assert list(candidate.growth) == ["DoS", "a b.c\u2013d"]
+        assert set(candidate.growth.values()) <= set(GROWTHS)
+    assert list(default_candidate(COUNTS).growth) == ["DoS", "a b.c\u2013d"]
+
+
+def test_a_class_named_like_a_parameter_is_not_taken_for_it():
+    counts = {"big": 9, "noise": 3, "growth.noise": 2}
+    for candidate, trial in draw(3, counts):
+        assert set(candidate.growth) == {"noise", "growth.noise"}
+        assert "noise" in candidate.generator
+        assert params_of(candidate) == trial.params
+
+
+@pytest.mark.parametrize(
+    ("candidate", "raw"),
+    [
+        (Candidate(), True),
+        (Candidate({"noise": 0.5}, {"a": 0.0, "b": 0.0}), True),
+        (Candidate({"noise": 0.5}, {"a": 0.0, "b": 1.0}), False),
+    ],
+)
+def test_no_growth_at_all_is_raw(candidate, raw):
+    assert candidate.is_raw is raw
+
+
+def test_every_knob_is_a_parameter_of_the_generator():
+    known = inspect.signature(VAEWGANGP).parameters
+    for candidate, _ in draw(3):
+        assert set(candidate.generator) <= set(known)
+        VAEWGANGP(**candidate.generator)
+
+
+def test_every_candidate_is_one_that_the_generator_accepts():
+    for candidate, _ in draw(50):
+        names = set(inspect.signature(TrainingConfig).parameters) & set(candidate.generator)
+        config = TrainingConfig(**{name: candidate.generator[name] for name in names})
+        VAEWGANGP(**candidate.generator)._sampling(config)
+
+
+def test_the_defaults_are_the_generators_own():
+    knobs, own = default_candidate(COUNTS).generator, VAEWGANGP()
+    assert own.sampling is None
+    assert own._sampling(TrainingConfig())["mode"] == knobs["sampling"]
+    given = own.get_params()
+    assert {name: given[name] for name in knobs if name != "sampling"} == {
+        name: value for name, value in knobs.items() if name != "sampling"
+    }
+
+
+def test_the_defaults_lie_within_the_space():
+    _, trial = draw(1)[0]
+    params = params_of(default_candidate(COUNTS))
+    assert list(params) == list(trial.params)
+    for name, distribution in trial.distributions.items():
+        assert distribution._contains(distribution.to_internal_repr(params[name])), name
