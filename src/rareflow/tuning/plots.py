@@ -10,7 +10,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
-from rareflow.tuning.space import Candidate
+from rareflow.tuning.space import KNOBS, Candidate
 from rareflow.tuning.study import experimental
 
 if TYPE_CHECKING:
@@ -42,19 +42,20 @@ def study_figures(study: optuna.Study) -> Iterator[tuple[str, Any]]:
     forging = optuna.create_study(direction="maximize")
     forging.add_trials([trial for trial in complete if not Candidate.from_params(trial.params).is_raw])
     if len(forging.trials) >= _ENOUGH:
-        yield from _pair("parallel_coordinates", "plot_parallel_coordinate", forging)
+        yield from _pair("parallel_coordinates", "plot_parallel_coordinate", forging, params=list(KNOBS))
     if len({trial.value for trial in forging.trials}) >= _ENOUGH:
         yield from _pair("importances", "plot_param_importances", forging)
 
 
-def _pair(name: str, plot: str, study: optuna.Study) -> Iterator[tuple[str, Any]]:
+def _pair(name: str, plot: str, study: optuna.Study, **for_image: list[str]) -> Iterator[tuple[str, Any]]:
+    """Draw a plot for both; a page can be zoomed and holds all, an image what it has the room for."""
     page: Callable[..., Any] = getattr(optuna.visualization, plot)
     image: Callable[..., Any] = getattr(optuna.visualization.matplotlib, plot)
     yield f"{name}.html", page(study)
-    with experimental(), plt.rc_context({"figure.constrained_layout.use": True, "figure.figsize": (10, 6)}):
+    with experimental(), plt.rc_context({"figure.constrained_layout.use": True, "figure.figsize": (14, 6)}):
         # A parameter with one value.
         warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)
-        figure = np.ravel(image(study))[0].figure
+        figure = np.ravel(image(study, **for_image))[0].figure
     try:
         yield f"{name}.png", figure
     finally:

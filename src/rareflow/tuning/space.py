@@ -12,7 +12,7 @@ from rareflow.generators.portable import SAMPLING_MODES, SNAPS
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["DEFAULT", "GROWTHS", "RAW", "Candidate", "default_candidate", "params_of", "suggest"]
+__all__ = ["DEFAULT", "GROWTHS", "KNOBS", "RAW", "Candidate", "default_candidate", "params_of", "suggest"]
 
 GROWTHS = (0.0, 1.0, 3.0, 10.0, 20.0)
 """Forged rows for each real one that a class may get; 0 leaves the class alone."""
@@ -22,7 +22,7 @@ RAW, DEFAULT = "raw", "default"
 
 _DEFAULT_GROWTH = 3.0
 
-_KNOBS: dict[str, Callable[[optuna.Trial, str], Any]] = {
+KNOBS: dict[str, Callable[[optuna.Trial, str], Any]] = {
     "latent_dim": lambda trial, name: trial.suggest_int(name, 4, 64, log=True),
     "lambda_gp": lambda trial, name: trial.suggest_float(name, 1.0, 30.0, log=True),
     "n_critic": lambda trial, name: trial.suggest_int(name, 1, 5),
@@ -82,7 +82,7 @@ def suggest(trial: optuna.Trial, class_counts: Mapping[str, int]) -> Candidate:
     class_counts
         Rows of each class in the training part, the largest class first: that one is never grown.
     """
-    for name, ask in _KNOBS.items():
+    for name, ask in KNOBS.items():
         ask(trial, name)
     for label in list(class_counts)[1:]:
         trial.suggest_categorical(f"{_GROWTH}{label}", GROWTHS)
@@ -92,7 +92,7 @@ def suggest(trial: optuna.Trial, class_counts: Mapping[str, int]) -> Candidate:
 def default_candidate(class_counts: Mapping[str, int]) -> Candidate:
     """Give the defaults: the generator's own, and each class but the largest grown threefold."""
     own = VAEWGANGP().get_params()
-    knobs = {name: own[name] for name in _KNOBS} | {"sampling": "residual"}
+    knobs = {name: own[name] for name in KNOBS} | {"sampling": "residual"}
     return Candidate(knobs, dict.fromkeys(list(class_counts)[1:], _DEFAULT_GROWTH))
 
 
