@@ -6,7 +6,13 @@ from torch import nn
 from torch.distributions import Independent, Normal
 from torch.distributions.kl import kl_divergence as reference_kl
 
-from rareflow.generators.losses import gradient_penalty, kl_divergence, reconstruction, reparametrise, wasserstein
+from rareflow.generators.losses import (
+    gradient_penalty,
+    kl_divergence,
+    reconstruction,
+    reparametrise,
+    wasserstein,
+)
 from rareflow.generators.networks import Critic, initialise
 from rareflow.generators.portable import Layout
 
@@ -82,7 +88,11 @@ def test_descending_the_negative_of_wasserstein_raises_the_score_of_real_rows_ov
     critic = Critic(2, 1, 16)
     initialise(critic, source())
     adam = torch.optim.Adam(critic.parameters(), 1e-2)
-    real, fake, c = torch.randn(64, 2, generator=source(1)) + 2, torch.randn(64, 2, generator=source(2)), torch.ones(64, 1)
+    real, fake, c = (
+        torch.randn(64, 2, generator=source(1)) + 2,
+        torch.randn(64, 2, generator=source(2)),
+        torch.ones(64, 1),
+    )
     before = wasserstein(critic(real, c), critic(fake, c)).item()
     for _ in range(20):
         adam.zero_grad()

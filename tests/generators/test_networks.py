@@ -55,7 +55,9 @@ def test_the_input_gradient_has_the_rows_shape_and_dtype():
     assert gradient.shape == (4, 5)
 
 
-@pytest.mark.parametrize("build", [lambda: Critic(4, 2, 8), lambda: Encoder(4, 2, 8, 3), lambda: Decoder(3, 2, 8, 4)])
+@pytest.mark.parametrize(
+    "build", [lambda: Critic(4, 2, 8), lambda: Encoder(4, 2, 8, 3), lambda: Decoder(3, 2, 8, 4)]
+)
 def test_initialise_sets_every_weight_from_the_given_source_alone(build):
     first, second, other = build(), build(), build()
     state = torch.random.get_rng_state()

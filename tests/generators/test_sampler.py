@@ -68,3 +68,23 @@ def test_it_is_tuned_inside_an_imbalanced_learn_pipeline():
     search = GridSearchCV(pipeline, {"forge__generator__latent_dim": [1, 2]}, cv=2, error_score="raise")
     search.fit(X[["bytes", "rate"]], y)
     assert search.best_params_["forge__generator__latent_dim"] in {1, 2}
+
+
+def test_a_balanced_table_comes_back_as_it_is():
+    X, _ = mixed_table()
+    y = pd.Series(["a", "b"] * 30, name="label")
+    for strategy in ("auto", {"a": 30}, {}):
+        sampler = VAEWGANGPSampler(sampling_strategy=strategy, generator=QUICK, random_state=0)
+        X_res, y_res = sampler.fit_resample(X, y)
+        pd.testing.assert_frame_equal(X_res, X)
+        pd.testing.assert_series_equal(y_res, y)
+        assert not sampler.synthetic_mask_.any()
+
+
+def test_sparse_columns_with_numbers_for_names_are_balanced():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({0: pd.arrays.SparseArray(rng.integers(0, 2, 40)), 1: rng.normal(size=40)})
+    sampler = VAEWGANGPSampler(generator=QUICK, random_state=0)
+    X_res, y_res = sampler.fit_resample(X, pd.Series([0] * 30 + [1] * 10))
+    assert X_res.columns.tolist() == [0, 1]
+    assert y_res.value_counts().to_dict() == {0: 30, 1: 30}

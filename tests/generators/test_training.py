@@ -29,7 +29,12 @@ def fit(config, classes=None, seed=0):
     before = {name: value.clone() for name, value in networks.state_dict().items()}
     steps = list(
         train(
-            rows_of(classes), torch.from_numpy(classes), LAYOUT, config, networks, source=seeded(seed + 1, CPU)
+            rows_of(classes),
+            torch.from_numpy(classes),
+            LAYOUT,
+            config,
+            networks,
+            source=seeded(seed + 1, CPU),
         )
     )
     return networks, before, steps
@@ -62,7 +67,9 @@ def test_every_weight_of_every_network_moves(architecture):
         ("wgan", False, True, {"reconstruction", "kl", "gradient_penalty"}),
     ],
 )
-def test_an_architecture_has_its_parts_and_nan_for_the_losses_of_others(architecture, encoder, critic, absent):
+def test_an_architecture_has_its_parts_and_nan_for_the_losses_of_others(
+    architecture, encoder, critic, absent
+):
     networks, _, steps = fit(dataclasses.replace(TINY, architecture=architecture))
     assert (networks.encoder is not None, networks.critic is not None) == (encoder, critic)
     assert [step.step for step in steps] == [1, 2, 3]
@@ -113,13 +120,17 @@ def test_a_batch_of_one_row_and_a_table_of_one_row_a_class_are_trained_on(archit
 
 def test_a_loss_that_is_no_number_stops_the_training_with_a_remedy():
     config = dataclasses.replace(TINY, learning_rate=1e30, steps=50)
-    with pytest.raises(DivergedError, match=r"^training diverged at step \d+ of 50 \(.*'critic': .*\); lower learning"):
+    with pytest.raises(
+        DivergedError, match=r"^training diverged at step \d+ of 50 \(.*'critic': .*\); lower learning"
+    ):
         fit(config)
 
 
 def test_weights_that_the_last_step_broke_are_refused():
     config = dataclasses.replace(TINY, architecture="vae", learning_rate=1e39, steps=1)
-    with pytest.raises(DivergedError, match=r"^training diverged at step 1 of 1 \(weights are no longer finite\); lower"):
+    with pytest.raises(
+        DivergedError, match=r"^training diverged at step 1 of 1 \(weights are no longer finite\); lower"
+    ):
         fit(config)
 
 
@@ -140,7 +151,9 @@ def test_a_weight_that_is_negative_or_no_number_is_refused_with_its_name_and_val
 
 
 def test_a_learning_rate_of_zero_is_refused():
-    with pytest.raises(ConfigError, match=r"^learning_rate=0 trains nothing; give a positive number such as 0.001$"):
+    with pytest.raises(
+        ConfigError, match=r"^learning_rate=0 trains nothing; give a positive number such as 0.001$"
+    ):
         TrainingConfig(learning_rate=0)
 
 

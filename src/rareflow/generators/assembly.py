@@ -76,8 +76,8 @@ def assemble(
             **category_entry(labels),
         },
         "classes": [
-            {"name": str(value), "value": value, "rows": int(count), "anchors": span}
-            for value, count, span in zip(values.tolist(), np.bincount(classes), spans, strict=True)
+            {"name": str(value), "value": value, "anchors": span}
+            for value, span in zip(values.tolist(), spans, strict=True)
         ],
         "layout": {"scalars": codec.layout.scalars, "sizes": list(codec.layout.sizes)},
         "decoder": {"latent_dim": latent_dim, "hidden_dim": weights["net.0.weight"].shape[0]},

@@ -80,13 +80,14 @@ class _Coded:
             return cls(column, (*column.categories, *gap), scalar=False)
         if column.kind is Kind.CONSTANT:
             return cls(column, (values.dropna().iloc[0].item(),), scalar=False)
-        if codec == "zscore":
-            return cls(column, gap, scalar=True)
         numbers = _numbers(values)
         here = ~np.isnan(numbers)
         distinct, at = np.unique(numbers[here], return_inverse=True)
-        if len(distinct) <= min(_MAX_SPIKES, here.sum() / _ROWS_PER_VALUE):
+        discrete = min(_MAX_SPIKES, here.sum() / _ROWS_PER_VALUE) if codec != "zscore" else 0
+        if len(distinct) <= max(1, discrete):
             return cls(column, (*distinct.tolist(), *gap), scalar=False)
+        if codec == "zscore":
+            return cls(column, gap, scalar=True)
         share = np.bincount(at, weights=weight[here]) / weight.sum()
         repeated = np.bincount(at) > 1
         heaviest = np.argsort(-share, kind="stable")[:_MAX_SPIKES]
@@ -103,7 +104,7 @@ class _Coded:
         if self.column.missing:
             found = np.where(values.isna(), len(known), found)
         if not self.scalar and (found < 0).any():
-            strange = values[found < 0].iloc[0]
+            strange = values[found < 0].tolist()[0]
             raise DataError(f"column {self.column.name!r} holds {strange!r}, which the training rows do not")
         return np.where(found < 0, len(self.modes), found).astype(np.int16)
 
@@ -206,10 +207,8 @@ class Codec:
         column = coded.column
         entry: dict[str, Any] = {
             "name": column.name,
-            "kind": str(column.kind),
             "dtype": column.dtype,
-            "low": column.low,
-            "high": column.high,
+            "numeric": column.is_numeric,
             "modes": list(coded.modes),
             "block": self._blocks[column.name][0] if column.name in self._blocks else None,
             "scalar": self._scalars.get(column.name),
@@ -255,11 +254,21 @@ def _scaled(numbers: NDArray[np.float64], one: dict[str, Any], kind: str) -> NDA
     """Bend the values of one scalar by the codec's curve and standardise them."""
     bent = np.clip(numbers, -_REACH, _REACH)
     if kind == "quantile":
-        # Between denormal numbers the interpolation's slope overflows; a rank is within [0, 1].
-        bent = np.clip(np.interp(bent, one["references"], np.linspace(0.0, 1.0, _REFERENCES)), 0.0, 1.0)
+        bent = _rank(bent, one["references"])
     elif kind == "asinh":
         bent = np.arcsinh((bent - one["centre"]) / one["scale"])
     return (bent - one["shift"]) / one["spread"]
+
+
+def _rank(numbers: NDArray[np.float64], references: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give each number's rank in [0, 1] among sorted quantiles, straight between two of them.
+
+    Unlike `numpy.interp`, it never forms a slope, which overflows between two denormal numbers.
+    """
+    cell = np.clip(np.searchsorted(references, numbers, side="right") - 1, 0, len(references) - 2)
+    low, span = references[cell], references[cell + 1] - references[cell]
+    within = np.divide(numbers - low, span, out=np.zeros_like(numbers), where=span > 0)
+    return (cell + within) / (len(references) - 1)
 
 
 def _typical(away: NDArray[np.float64]) -> float:
@@ -274,6 +283,6 @@ def _typical(away: NDArray[np.float64]) -> float:
 
 
 def _spread(values: NDArray[np.float64]) -> float:
-    """Give the standard deviation, 1 where it is 0; values to 1e300 do not overflow when squared."""
+    """Give the standard deviation, never 0; values to 1e300 do not overflow when squared."""
     unit = np.abs(values).max() or 1.0
-    return float((values / unit).std() * unit) or 1.0
+    return float(max((values / unit).std(), np.finfo(float).eps) * unit) or 1.0

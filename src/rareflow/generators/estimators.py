@@ -134,7 +134,7 @@ class VAEWGANGP(BaseEstimator):
         ------
         DataError
             If X and y differ in length, are empty, or hold what no generator can: an infinite number, an
-            empty column, too many categories, labels missing or of several types.
+            empty column, too many categories, constants only, labels missing or of several types.
         ConfigError
             If a parameter is out of its range.
         DivergedError
@@ -148,6 +148,8 @@ class VAEWGANGP(BaseEstimator):
         seeds = np.random.SeedSequence(self.random_state).spawn(3)
         self.classes_, classes = _number_classes(labels)
         codec = Codec(self.codec).fit(frame, (1.0 / np.bincount(classes))[classes])
+        if not codec.layout.width:
+            raise DataError("every column of X is constant; a generator needs one that varies")
         encoded = codec.encode(frame)
         x = torch.from_numpy(codec.layout.one_hot(encoded.scaled, encoded.modes)).to(device)
         # Weights are drawn on the CPU, so that a seed starts the same model on every device.
@@ -225,7 +227,9 @@ def _as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
 
 def _as_labels(y: ArrayLike, frame: pd.DataFrame) -> pd.Series:
     """Give labels as a named series of the table's length without gaps."""
-    labels = y.reset_index(drop=True) if isinstance(y, pd.Series) else pd.Series(np.asarray(y))
+    if np.ndim(y) != 1:
+        raise DataError(f"y must be one column of labels, not of shape {np.shape(y)}")
+    labels = pd.Series(y).reset_index(drop=True)
     labels = labels.rename("label" if labels.name is None else str(labels.name))
     if len(labels) != len(frame):
         raise DataError(f"X has {len(frame)} rows and y has {len(labels)}; every row needs one label")

@@ -377,7 +377,7 @@ def _nearest(observed: Array, values: Array) -> Array:
 
 def _known(entry: dict[str, Any]) -> Array:
     """Give the values of a column's modes; missing is NaN in a numeric column, else ``None``."""
-    if entry["low"] is None:
+    if not entry["numeric"]:
         return np.array(entry["modes"], dtype=object)
     return np.array([np.nan if value is None else value for value in entry["modes"]])
 

@@ -231,10 +231,10 @@ class _Loop:
 
     @torch.no_grad()
     def _fakes(self, rows: Tensor, c: Tensor) -> Tensor:
-        """Forge the rows that all critic steps of a turn judge, ``(n_critic, B, D)``: one pass serves them all.
+        """Forge in one pass the rows that all critic steps of a turn judge, ``(n_critic, B, D)``.
 
-        The first half of each batch is drawn from the prior, as in Eq. 7. Sampling stays near encoded rows, so
-        the critic judges what the decoder makes of the posterior too, in the other half.
+        The first half of each batch is drawn from the prior, as in Eq. 7. Sampling stays near encoded rows,
+        so the critic judges what the decoder makes of the posterior too, in the other half.
         """
         half = rows.shape[1] // 2
         prior = self._noise(len(rows) * half).unflatten(0, (len(rows), half))

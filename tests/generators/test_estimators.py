@@ -1,0 +1,222 @@
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+from rareflow import VAEWGANGP
+from rareflow.errors import ConfigError, DataError
+from rareflow.generators.training import ARCHITECTURES, Step, TrainingConfig
+from tests.generators.tables import mixed
+
+X, Y = mixed()
+TINY = {
+    "steps": 2,
+    "hidden_dim": 8,
+    "latent_dim": 2,
+    "n_critic": 1,
+    "batch_size": 16,
+    "device": "cpu",
+    "random_state": 0,
+}
+
+
+def model(**params):
+    return VAEWGANGP(**(TINY | params))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("filtered", [False, True])
+def test_every_architecture_fits_and_samples_exact_counts_of_every_class(architecture, filtered):
+    fitted = model(architecture=architecture, filter=filtered).fit(X, Y)
+    assert fitted.classes_.tolist() == ["common", "pair", "rare", "single"]
+    assert [step.step for step in fitted.history_] == [1, 2]
+    for label, count in zip(fitted.classes_, [30, 7, 20, 3], strict=True):
+        rows = fitted.sample(label, count, random_state=1)
+        assert len(rows) == count
+        pd.testing.assert_series_equal(rows.dtypes, X.dtypes)
+
+
+def test_a_class_of_one_row_repeats_that_row_exactly():
+    rows = model(filter=True).fit(X, Y).sample("single", 4)
+    pd.testing.assert_frame_equal(rows, X[Y == "single"].iloc[[0] * 4].reset_index(drop=True))
+
+
+def test_the_same_random_state_gives_the_same_bits_and_another_others():
+    one, same, other = (model(random_state=seed).fit(X, Y) for seed in (3, 3, 4))
+    for name, value in one.generator_.tensors.items():
+        assert np.array_equal(value, same.generator_.tensors[name], equal_nan=True), name
+    rows = one.sample("rare", 40, random_state=1)
+    pd.testing.assert_frame_equal(rows, same.sample("rare", 40, random_state=1))
+    assert not rows.equals(other.sample("rare", 40, random_state=1))
+    assert not rows.equals(one.sample("rare", 40, random_state=2))
+
+
+def test_fitting_leaves_the_global_random_states_alone():
+    numpy_state, torch_state = np.random.get_state()[1].copy(), torch.random.get_rng_state()  # noqa: NPY002
+    model(filter=True).fit(X, Y).sample("rare", 5)
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+    assert torch.equal(torch.random.get_rng_state(), torch_state)
+
+
+def test_fitting_leaves_the_table_alone():
+    before_X, before_y = X.copy(), Y.copy()
+    model().fit(X, Y)
+    pd.testing.assert_frame_equal(X, before_X)
+    pd.testing.assert_series_equal(Y, before_y)
+
+
+def test_each_step_is_told_and_raising_there_stops_the_training_with_that_very_error():
+    class EnoughError(Exception):
+        pass
+
+    enough, told = EnoughError("enough"), []
+
+    def listen(step):
+        told.append(step)
+        if step.step == 3:
+            raise enough
+
+    with pytest.raises(EnoughError) as stopped:
+        model(steps=100).fit(X, Y, on_step=listen)
+    assert stopped.value is enough
+    assert [step.step for step in told] == [1, 2, 3]
+    assert all(isinstance(step, Step) for step in told)
+
+
+def test_the_default_sampling_is_residual_with_an_encoder_and_prior_without():
+    for architecture, mode in (("vae", "residual"), ("wgan", "prior")):
+        fitted = model(architecture=architecture).fit(X, Y)
+        assert fitted.generator_.spec["sampling"]["mode"] == mode
+
+
+def test_its_training_defaults_are_those_of_the_training_configuration():
+    params = VAEWGANGP().get_params()
+    defaults = {name: getattr(TrainingConfig(), name) for name in TrainingConfig.__dataclass_fields__}
+    assert {name: params[name] for name in defaults} == defaults
+
+
+def test_it_is_cloned_with_its_parameters():
+    assert clone(model(noise=0.25)).get_params() == model(noise=0.25).get_params()
+
+
+def test_an_array_stands_for_a_frame_of_numbered_columns():
+    rng = np.random.default_rng(0)
+    rows = model().fit(rng.normal(size=(50, 3)), [0, 1] * 25).sample(1, 6)
+    assert rows.columns.tolist() == ["x0", "x1", "x2"]
+    assert [str(dtype) for dtype in rows.dtypes] == ["float64"] * 3
+
+
+def test_an_array_of_objects_gives_its_numbers_as_numbers():
+    array = np.array([[1, "a", 0.5], [2, "b", 1.5]] * 10, dtype=object)
+    rows = model().fit(array, [0, 1] * 10).sample("0", 5)
+    assert [str(dtype) for dtype in rows.dtypes] == ["int64", "str", "float64"]
+
+
+def test_column_names_that_are_no_text_become_text():
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)), columns=[0, ("a", "b"), None])
+    rows = model().fit(frame, [0, 1] * 10).sample(0, 2)
+    assert rows.columns.tolist() == ["0", "('a', 'b')", "None"]
+
+
+def test_an_index_of_any_kind_does_not_matter():
+    shuffled = X.set_index(pd.Index(np.arange(len(X))[::-1] // 2))
+    pd.testing.assert_frame_equal(
+        model().fit(shuffled, Y.set_axis(shuffled.index)).sample("rare", 9, random_state=0),
+        model().fit(X, Y).sample("rare", 9, random_state=0),
+    )
+
+
+def test_a_label_without_a_name_is_called_label():
+    generator = model().fit(X, Y.to_numpy()).generator_
+    assert generator.spec["label"]["name"] == "label"
+
+
+def test_one_class_alone_is_fitted():
+    assert len(model(filter=True).fit(X, ["only"] * len(X)).sample("only", 12)) == 12
+
+
+def test_a_generator_saves_and_loads_what_the_estimator_samples(tmp_path):
+    fitted = model().fit(X, Y)
+    loaded = type(fitted.generator_).load(fitted.generator_.save(tmp_path))
+    pd.testing.assert_frame_equal(
+        loaded.sample("rare", 30, seed=1), fitted.sample("rare", 30, random_state=1)
+    )
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"codec": "log"}, "codec='log' is none of asinh, quantile, zscore"),
+        ({"snap": "all"}, "snap='all' is none of none, shared, observed"),
+        (
+            {"sampling": "smote"},
+            "sampling='smote' is none of prior, posterior, neighbours, interpolation, residual",
+        ),
+        (
+            {"architecture": "wgan", "sampling": "posterior"},
+            "sampling='posterior' needs an encoder, which architecture='wgan' lacks; "
+            "use sampling='prior' or architecture='vae-wgan-gp'",
+        ),
+        ({"n_neighbors": 0}, "n_neighbors=0 must be a whole number of at least 1"),
+        ({"n_neighbors": 2.5}, "n_neighbors=2.5 must be a whole number of at least 1"),
+        ({"noise": -1}, "noise=-1 must be a finite number of at least 0"),
+        ({"noise": float("nan")}, "noise=nan must be a finite number of at least 0"),
+        ({"device": "tpu"}, "device='tpu' is none of auto, cpu, cuda"),
+        ({"steps": 0}, "steps=0 must be a whole number of at least 1"),
+    ],
+)
+def test_a_parameter_out_of_its_range_is_refused_with_its_value_before_any_training(params, message):
+    with pytest.raises(ConfigError) as refusal:
+        model(**params).fit(X, Y, on_step=pytest.fail)
+    assert str(refusal.value) == message
+
+
+def test_cuda_is_refused_where_there_is_none(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(
+        ConfigError, match=r"^device='cuda' but this torch sees no CUDA device; use device='cpu' or"
+    ):
+        model(device="cuda").fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    ("features", "labels", "message"),
+    [
+        (X, Y[:-1], "X has 120 rows and y has 119; every row needs one label"),
+        (X, Y.where(Y != "pair"), "y has 2 missing labels; drop those rows"),
+        (X, [1, "a"] * 60, "y mixes labels of types int, str; make them one type"),
+        (
+            X,
+            pd.date_range("2020", periods=120),
+            "y holds datetime.datetime(2020, 1, 1, 0, 0), a datetime; "
+            "name classes by text, numbers or booleans",
+        ),
+        (X, np.zeros((120, 2)), "y must be one column of labels, not of shape (120, 2)"),
+        (X.iloc[:0], [], "X must hold at least one row and one column, not (0, 10)"),
+        (X[[]], Y, "X must hold at least one row and one column, not (120, 0)"),
+        (np.zeros(5), [0] * 5, "X must be a table of shape (rows, columns), not of shape (5,)"),
+        (X[["version"]], Y, "every column of X is constant; a generator needs one that varies"),
+        (
+            X.rename(columns={"bytes": "attack"}),
+            Y,
+            "X has a column 'attack' and so is y named; leave it out of X or rename one",
+        ),
+        (
+            X.rename(columns={"bytes": "rate"}),
+            Y,
+            "column 'rate' occurs more than once in X; rename one of them",
+        ),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_refused_with_the_remedy(features, labels, message):
+    with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
+        model().fit(features, labels)
+
+
+def test_sampling_before_fitting_is_refused():
+    with pytest.raises(NotFittedError, match="VAEWGANGP"):
+        model().sample("rare", 1)

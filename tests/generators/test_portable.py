@@ -1,0 +1,296 @@
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from rareflow.generators import portable
+from rareflow.generators.codec import CODECS
+from rareflow.generators.portable import SAMPLING_MODES, SNAPS, Layout, PortableGenerator, _nearest
+from tests.generators.tables import mixed, untrained
+
+CLASSES = ["common", "pair", "rare", "single"]
+COUNTS = {"common": 70, "pair": 40, "rare": 30, "single": 5}
+X, Y = mixed()
+
+
+def generator_of(**settings):
+    return untrained(X, Y, **settings)[0]
+
+
+def rows_of(label):
+    return X[label == Y].reset_index(drop=True)
+
+
+@pytest.mark.parametrize(
+    ("mode", "snap", "filtered"), list(itertools.product(SAMPLING_MODES, SNAPS, [False, True]))
+)
+def test_every_way_of_sampling_gives_exact_counts_in_the_table_s_own_form_and_range(mode, snap, filtered):
+    generator = generator_of(mode=mode, snap=snap, filter=filtered)
+    for label, count in COUNTS.items():
+        rows = generator.sample(label, count, seed=1)
+        pd.testing.assert_series_equal(rows.dtypes, X.dtypes)
+        assert rows.index.equals(pd.RangeIndex(count))
+        assert not rows.drop(columns=["rate", "seen", "service"]).isna().to_numpy().any()
+        for name in ("bytes", "rate", "pressure", "wild", "seen"):
+            assert rows[name].dropna().between(X[name].min(), X[name].max()).all()
+        for name in ("proto", "flag", "service", "port", "version"):
+            assert set(rows[name].dropna()) <= set(X[name].dropna())
+
+
+@pytest.mark.parametrize("mode", SAMPLING_MODES)
+@pytest.mark.parametrize("filtered", [False, True])
+def test_snapped_to_observed_every_value_is_one_of_its_class_missing_included(mode, filtered):
+    generator = generator_of(mode=mode, snap="observed", filter=filtered)
+    for label, count in COUNTS.items():
+        rows, own = generator.sample(label, count, seed=1), rows_of(label)
+        for name in X:
+            assert set(rows[name].dropna()) <= set(own[name].dropna())
+            assert own[name].isna().any() or not rows[name].isna().any()
+
+
+@pytest.mark.parametrize("mode", SAMPLING_MODES)
+@pytest.mark.parametrize("codec", ["asinh", "zscore"])  # zscore knows no spikes: only the snap keeps numbers
+def test_snapped_to_shared_what_never_varies_in_a_class_never_varies_in_its_forged_rows(mode, codec):
+    generator = generator_of(mode=mode, snap="shared", codec=codec)
+    for label, count in COUNTS.items():
+        rows, own = generator.sample(label, count, seed=1), rows_of(label)
+        constant = [name for name in X if len(own[name].drop_duplicates()) == 1]
+        assert constant
+        pd.testing.assert_frame_equal(rows[constant], own[constant].iloc[[0] * count].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("mode", SAMPLING_MODES)
+def test_a_class_of_one_row_repeats_that_row_exactly(mode):
+    rows = generator_of(mode=mode, snap="none", filter=True).sample("single", 5)
+    pd.testing.assert_frame_equal(rows, rows_of("single").iloc[[0] * 5].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_seed_gives_the_same_rows_and_another_seed_others(codec):
+    generator = generator_of(codec=codec, filter=True)
+    rows = generator.sample("common", 50, seed=3)
+    pd.testing.assert_frame_equal(rows, generator.sample("common", 50, seed=3))
+    assert not rows.equals(generator.sample("common", 50, seed=4))
+    assert not generator.sample("common", 50).equals(generator.sample("common", 50))
+
+
+def test_a_hundred_thousand_rows_come_exactly_and_in_chunks_of_one_frame():
+    rows = generator_of().sample("rare", 100_000, seed=0)
+    assert rows.index.equals(pd.RangeIndex(100_000))
+    pd.testing.assert_series_equal(rows.dtypes, X.dtypes)
+    assert len(rows.drop_duplicates()) > 1_000
+
+
+def test_no_rows_are_an_empty_frame_of_the_table_s_form():
+    for filtered in (False, True):
+        rows = generator_of(filter=filtered).sample("rare", 0, seed=0)
+        assert rows.empty
+        pd.testing.assert_series_equal(rows.dtypes, X.dtypes)
+
+
+def test_real_rows_take_equal_turns_as_parents():
+    generator = generator_of()
+    own = slice(*generator.spec["classes"][CLASSES.index("rare")]["anchors"])
+    p, q = generator._parents(own, 25, np.random.default_rng(0))
+    turns = np.bincount(p - own.start, minlength=11)
+    assert sorted(turns.tolist()) == [2] * 8 + [3] * 3
+    assert (p[:11] != np.arange(own.start, own.stop)).any()
+    assert ((q >= own.start) & (q < own.stop) & (q != p)).all()
+
+
+def test_interpolated_rows_lie_between_their_two_parents():
+    generator = generator_of(mode="interpolation", snap="none")
+    rows, own = generator.sample("pair", 200, seed=0), rows_of("pair")
+    assert own["pressure"].nunique() == 2
+    for name in ("pressure", "wild", "bytes"):
+        assert rows[name].between(own[name].min(), own[name].max()).all()
+    assert rows["pressure"].nunique() > 100
+    for name in ("port", "proto", "flag"):
+        assert set(rows[name]) <= set(own[name])
+
+
+def test_the_posterior_without_noise_gives_what_the_decoder_makes_of_real_rows_and_no_more():
+    generator = generator_of(mode="posterior", snap="none")
+    still, noisy = (
+        generator.sample("rare", 110, seed=0, temperature=t)["pressure"].round(4) for t in (0.0, 1.0)
+    )
+    assert still.nunique() <= 11
+    assert noisy.nunique() > 50
+
+
+def test_residual_sampling_at_no_temperature_is_interpolation_plus_the_decoder_s_bend():
+    line = generator_of(mode="interpolation", snap="none")
+    bent, residual = (generator_of(mode=mode, snap="none") for mode in ("neighbours", "residual"))
+    for generator in (line, bent, residual):
+        generator.tensors["anchors.mu"] *= 50  # far apart, so that an untrained decoder bends between them
+    index, own = 2, slice(*line.spec["classes"][2]["anchors"])
+    p, q = line._parents(own, 9, np.random.default_rng(0))
+
+    def vectors(generator):
+        return generator._codec_vectors(index, p, q, np.random.default_rng(1), 0.0)
+
+    ends = [residual._decode(residual.tensors["anchors.mu"][rows], index) for rows in (p, q)]
+    t = np.random.default_rng(1).random((9, 1), dtype=np.float32)
+    expected = vectors(line) + vectors(bent) - ((1 - t) * ends[0] + t * ends[1])
+    np.testing.assert_allclose(vectors(residual), expected, atol=1e-5)
+    assert np.abs(vectors(residual) - vectors(line)).max() > 0.01
+
+
+def test_a_filter_keeps_rows_that_its_forest_gives_to_their_class():
+    loose, strict = (generator_of(mode="neighbours", snap="none", filter=kept) for kept in (False, True))
+    index = CLASSES.index("common")
+
+    def share(generator):
+        draw = generator._draw_kept("common", 300, np.random.default_rng(0), 1.0)
+        return (strict._forest_class(draw) == index).mean()
+
+    assert share(strict) > share(loose)
+
+
+def test_a_filter_that_refuses_every_row_costs_none():
+    generator = generator_of(filter=True)
+    generator.tensors["forest.value"][:] = np.eye(4, dtype=np.float32)[CLASSES.index("pair")]
+    assert len(generator.sample("rare", 77, seed=0)) == 77
+
+
+def test_sampling_leaves_the_global_random_states_alone():
+    numpy_state, torch_state = np.random.get_state()[1].copy(), torch.random.get_rng_state()  # noqa: NPY002
+    generator_of(filter=True).sample("rare", 20, seed=0)
+    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+    assert torch.equal(torch.random.get_rng_state(), torch_state)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_saved_generator_loads_as_the_same_bits_from_two_files_without_pickle(tmp_path, codec):
+    generator = generator_of(codec=codec, filter=True)
+    folder = generator.save(tmp_path / "deep" / "folder")
+    assert sorted(path.name for path in folder.iterdir()) == ["spec.json", "weights.safetensors"]
+    loaded = PortableGenerator.load(folder)
+    for label in CLASSES:
+        pd.testing.assert_frame_equal(loaded.sample(label, 60, seed=5), generator.sample(label, 60, seed=5))
+    again = loaded.save(tmp_path / "again")
+    for name in ("spec.json", "weights.safetensors"):
+        assert (again / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_a_table_holds_the_counts_asked_for_in_their_order_with_the_label_in_its_place():
+    generator = generator_of()
+    generator.spec["label"]["position"] = 2
+    wanted = pd.DataFrame({"label": ["rare", "common", "rare"], "count": [4, 2, 4]})
+    table = generator.table(wanted, seed=7)
+    assert list(table.columns) == [*X.columns[:2], "attack", *X.columns[2:]]
+    assert table["attack"].tolist() == ["rare"] * 4 + ["common"] * 2 + ["rare"] * 4
+    assert table["attack"].dtype == Y.dtype
+    pd.testing.assert_series_equal(table.drop(columns="attack").dtypes, X.dtypes)
+    pd.testing.assert_frame_equal(table, generator.table(wanted, seed=7))
+    assert not table.iloc[:4].equals(table.iloc[6:].reset_index(drop=True))
+
+
+def test_nothing_asked_for_is_an_empty_table():
+    table = generator_of().table(pd.DataFrame({"label": [], "count": []}))
+    assert list(table.columns) == [*X.columns, "attack"]
+    assert table.empty
+    assert table["attack"].dtype == Y.dtype
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        pd.Series([3, 5] * 60, name="attack", dtype="int8"),
+        pd.Series([True, False] * 60, name="attack"),
+        pd.Series(
+            ["b", "a"] * 60, name="attack", dtype=pd.CategoricalDtype(["b", "a", "never"], ordered=True)
+        ),
+        pd.Series([1.5, 2.0] * 60, name="attack"),
+        pd.Series([1, 2] * 60, name="attack", dtype="Int64"),
+        pd.Series(["b", "a"] * 60, name="attack", dtype=object),
+    ],
+    ids=lambda labels: str(labels.dtype),
+)
+def test_labels_of_every_dtype_come_back_as_they_were(labels):
+    generator = untrained(X, labels)[0]
+    wanted = pd.DataFrame({"label": labels.unique(), "count": [2, 3]})
+    expected = pd.Series(list(wanted["label"].repeat(wanted["count"])), name="attack", dtype=labels.dtype)
+    pd.testing.assert_series_equal(generator.table(wanted, seed=0)["attack"], expected)
+
+
+def test_an_unknown_label_is_refused_with_the_known_ones():
+    with pytest.raises(
+        ValueError, match=r"^label='worm' is not a class of this generator; its classes are \['common', "
+    ):
+        generator_of().sample("worm", 1)
+
+
+@pytest.mark.parametrize(
+    ("count", "temperature"), [(-1, 1.0), (1, -0.5), (1, float("nan")), (1, float("inf"))]
+)
+def test_a_count_or_temperature_out_of_its_range_is_refused_with_its_value(count, temperature):
+    with pytest.raises(
+        ValueError, match=rf"^count and temperature must be 0 or more.*, not {count=}, {temperature=}$"
+    ):
+        generator_of().sample("rare", count, temperature=temperature)
+
+
+def test_counts_without_their_two_columns_are_refused():
+    with pytest.raises(
+        ValueError, match=r"^the counts need columns 'label' and 'count', not \['label', 'n'\]$"
+    ):
+        generator_of().table(pd.DataFrame({"label": ["rare"], "n": [1]}))
+
+
+def test_the_nearest_observed_number_is_found_and_nan_is_none():
+    observed = np.array([-1.7e308, 0.0, 10.0, 1.7e308, np.nan])
+    values = np.array([-np.inf, -1e300, 4.9, 5.1, 1e308, np.inf])
+    assert _nearest(observed, values).tolist() == [-1.7e308, 0.0, 0.0, 10.0, 1.7e308, 1.7e308]
+    assert _nearest(np.array([3.0]), values[:3]).tolist() == [3.0] * 3
+
+
+def test_activated_blocks_sum_to_one_and_scalars_pass():
+    layout = Layout(2, (2, 2, 5))
+    raw = torch.randn(6, layout.width, generator=torch.Generator().manual_seed(0))
+    x = layout.activate(raw)
+    assert torch.equal(x[:, :2], raw[:, :2])
+    for start, stop in ((2, 4), (4, 6), (6, 11)):
+        torch.testing.assert_close(x[:, start:stop].sum(dim=1), torch.ones(6))
+        assert torch.equal(x[:, start:stop].argmax(dim=1), raw[:, start:stop].argmax(dim=1))
+
+
+def test_the_file_run_by_itself_hands_a_model_to_mlflow_and_needs_no_rareflow(tmp_path):
+    folder = generator_of().save(tmp_path / "generator")
+    lone = tmp_path / "lone.py"
+    lone.write_text(Path(portable.__file__).read_text())
+    program = f"""
+import importlib.util, sys
+sys.modules["rareflow"] = None  # an import of it would fail
+spec = importlib.util.spec_from_file_location("code_model", {str(lone)!r})
+sys.modules["code_model"] = module = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+import mlflow.models.model, mlflow.pyfunc, pandas as pd, types
+model = mlflow.models.model.__mlflow_model__
+assert isinstance(model, mlflow.pyfunc.PythonModel), model
+model.load_context(types.SimpleNamespace(artifacts={{"generator": {str(folder)!r}}}))
+wanted = pd.DataFrame({{"label": ["rare", "single"], "count": [5, 2]}})
+table = model.predict(None, wanted, {{"seed": 7, "temperature": 1.0}})
+assert table.equals(model.predict(None, wanted, {{"seed": 7}}))
+assert len(model.predict(None, wanted)) == 7
+table.to_json({str(tmp_path / "table.json")!r})
+print([name for name in sys.modules if name.split(".")[0] == "rareflow"])
+"""
+    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "['rareflow']"
+    wanted = pd.DataFrame({"label": ["rare", "single"], "count": [5, 2]})
+    expected = tmp_path / "expected.json"
+    PortableGenerator.load(folder).table(wanted, seed=7).to_json(expected)
+    assert expected.read_text() == (tmp_path / "table.json").read_text()
+
+
+def test_imported_as_a_part_of_rareflow_the_file_leaves_mlflow_alone():
+    program = "import sys, rareflow.generators.portable; print('mlflow' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
