@@ -1,14 +1,22 @@
-"""The command line: parse, call one workflow, print. Nothing else."""
+"""The command line: parse, call one workflow, print. Nothing else.
+
+Workflows are imported by the command that runs them, so that help comes at once. MLproject can pass no flags
+and no missing values: an empty text leaves an option unset.
+"""
+
+# ruff: noqa: ARG001, PLC0415 - options that commands share are read off the context; imports wait, as said above
 
 from __future__ import annotations
 
-import math
 import sys
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from rareflow.errors import ConfigError, RareflowError
+
+if TYPE_CHECKING:
+    from rareflow.workflows.settings import DataSettings, Settings
 
 __all__ = ["app", "main"]
 
@@ -20,23 +28,35 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
 )
 
-_BAD_INPUT, _INTERRUPTED = 2, 130
+_FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
+
+# What Typer raises for an option that is unknown or unfit; only a subclass has a public name.
+_UsageError: Any = typer.BadParameter.__bases__[0]
 
 Data = Annotated[
     str,
     typer.Option(
-        help="The table: simulated-gas-pipeline, a file (CSV, CSV.gz, ARFF, Parquet), a folder, or a quoted glob."
+        help="The table: simulated-gas-pipeline, a file (CSV, CSV.gz, ARFF, Parquet), a folder, a "
+        "quoted glob."
     ),
 ]
 Label = Annotated[str, typer.Option(help="Label column. Unset: the recipe's, or the model's.")]
-Drop = Annotated[str, typer.Option(help="Columns to leave out, such as clocks and identifiers: a,b,c.")]
+Drop = Annotated[
+    str, typer.Option(help="Columns to leave out, such as clocks and identifiers: a,b,c. Unset: none.")
+]
 Recipe = Annotated[str, typer.Option(help="Known data set: gas-pipeline or cic-ids-2017. Unset: none.")]
-Categorical = Annotated[str, typer.Option(help="Columns whose text or numbers are categories: a,b,c.")]
+Categorical = Annotated[
+    str, typer.Option(help="Columns whose text or numbers are categories: a,b,c. Unset: none.")
+]
 Infinities = Annotated[
-    str, typer.Option(help="Infinite values: missing (become missing) or drop (their rows). Unset: the recipe's rule.")
+    str,
+    typer.Option(
+        help="Infinite values: missing (they become so) or drop (their rows). Unset: the recipe's rule."
+    ),
 ]
 RareClasses = Annotated[
-    str, typer.Option(help="Classes of one row in the whole table: error, drop, or merge into one class Rare.")
+    str,
+    typer.Option(help="Classes of one row in the whole table: error, drop, or merge (into one class, Rare)."),
 ]
 Rows = Annotated[int, typer.Option(help="Rows to simulate; 0: the simulator's default, 10000.", min=0)]
 Test = Annotated[str, typer.Option(help="File that is the test part. Unset: a part of --data, by --split.")]
@@ -57,7 +77,7 @@ Model = Annotated[
     str, typer.Option(help="Generator: models:/NAME@ALIAS, models:/NAME/VERSION or another MLflow model URI.")
 ]
 Out = Annotated[str, typer.Option(help="File to write: .parquet, .csv or .csv.gz.")]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.", is_flag=True)]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -65,9 +85,9 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _source(ctx: typer.Context) -> Any:  # noqa: ANN401 - its type is imported where it is needed
+def _source(ctx: typer.Context) -> DataSettings:
     """Build the data settings from a command's options."""
-    from rareflow.workflows.settings import DataSettings  # noqa: PLC0415
+    from rareflow.workflows.settings import DataSettings
 
     given = ctx.params
     return DataSettings(
@@ -83,9 +103,9 @@ def _source(ctx: typer.Context) -> Any:  # noqa: ANN401 - its type is imported w
     )
 
 
-def _settings(ctx: typer.Context) -> Any:  # noqa: ANN401
+def _settings(ctx: typer.Context) -> Settings:
     """Build the settings that train, tune and evaluate share."""
-    from rareflow.workflows.settings import Settings  # noqa: PLC0415
+    from rareflow.workflows.settings import Settings
 
     shared = ("test", "split", "test_size", "seed", "experiment", "n_threads", "device")
     return Settings(_source(ctx), **{name: ctx.params[name] for name in shared if name in ctx.params})
@@ -124,7 +144,7 @@ def tune(
     debug: Debug = False,
 ) -> None:
     """Tune a generator, score the winner beside RAW and SMOTE, and register it."""
-    from rareflow.workflows import tune as workflow  # noqa: PLC0415
+    from rareflow.workflows import tune as workflow
 
     how = workflow.StudySettings(n_trials, repeats, tune_rows, jobs, storage, study_name)
     typer.echo(workflow.run(_settings(ctx), how))
@@ -157,7 +177,9 @@ def train(
     codec: Annotated[str, typer.Option(help="How numbers are scaled: asinh, quantile or zscore.")] = "asinh",
     sampling: Annotated[
         str,
-        typer.Option(help="prior, posterior, neighbours, interpolation or residual. Unset: residual, if it can."),
+        typer.Option(
+            help="prior, posterior, neighbours, interpolation or residual. Unset: residual, if it can."
+        ),
     ] = "",
     n_neighbors: Annotated[int, typer.Option(help="Latent neighbours that a row is paired with.")] = 5,
     noise: Annotated[float, typer.Option(help="Factor on the posterior's standard deviation.")] = 0.5,
@@ -168,7 +190,7 @@ def train(
         str, typer.Option(help="Make exact what parents share (shared), every number (observed), or none.")
     ] = "shared",
     growth: Annotated[
-        float, typer.Option(help="Forged rows for each real one, for every class but the largest.", min=0)
+        float, typer.Option(help="Forged rows for each real one, for every class but the largest.")
     ] = 3.0,
     experiment: Experiment = "rareflow",
     n_threads: NThreads = 1,
@@ -176,7 +198,7 @@ def train(
     debug: Debug = False,
 ) -> None:
     """Train one generator with given parameters, score it before and after, and log it."""
-    from rareflow.workflows import train as workflow  # noqa: PLC0415
+    from rareflow.workflows import train as workflow
 
     params = {
         "architecture": architecture,
@@ -214,7 +236,7 @@ def prepare(
     debug: Debug = False,
 ) -> None:
     """Clean a table and write it with its data card."""
-    from rareflow.workflows import prepare as workflow  # noqa: PLC0415
+    from rareflow.workflows import prepare as workflow
 
     typer.echo(workflow.run(_source(ctx), out=out))
 
@@ -235,15 +257,17 @@ def augment(
     growth: Annotated[
         str,
         typer.Option(
-            help="Forged rows for each real one, for every class but the largest. Unset: what the model's study chose."
+            help="Forged rows for each real one, for every class but the largest. Unset: its study's choice."
         ),
     ] = "",
-    mark: Annotated[str, typer.Option(help="Boolean column to add that is true in forged rows. Unset: none.")] = "",
+    mark: Annotated[
+        str, typer.Option(help="Boolean column to add that is true in forged rows. Unset: none.")
+    ] = "",
     out: Out = "balanced.parquet",
     debug: Debug = False,
 ) -> None:
     """Balance a training table with a registered generator."""
-    from rareflow.workflows import augment as workflow  # noqa: PLC0415
+    from rareflow.workflows import augment as workflow
 
     amount = _number("--growth", growth) if growth else None
     typer.echo(workflow.run(_source(ctx), model=model, out=out, growth=amount, mark=mark, seed=seed))
@@ -254,7 +278,9 @@ def evaluate(
     ctx: typer.Context,
     data: Data = "simulated-gas-pipeline",
     test: Test = "",
-    model: Model = "",
+    model: Annotated[
+        str, typer.Option(help="Generator to balance the training part with, as for augment. Unset: none.")
+    ] = "",
     label: Label = "",
     drop: Drop = "",
     recipe: Recipe = "",
@@ -270,7 +296,7 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Score the detectors on a test part, before and after augmentation."""
-    from rareflow.workflows import evaluate as workflow  # noqa: PLC0415
+    from rareflow.workflows import evaluate as workflow
 
     typer.echo(workflow.run(_settings(ctx), model=model))
 
@@ -278,7 +304,7 @@ def evaluate(
 @app.command()
 def doctor(storage: Storage = "sqlite:///optuna.db", debug: Debug = False) -> None:
     """Tell versions, stores and device, what is missing and how to get it."""
-    from rareflow.workflows import doctor as workflow  # noqa: PLC0415
+    from rareflow.workflows import doctor as workflow
 
     typer.echo(workflow.run(storage=storage))
 
@@ -291,35 +317,47 @@ def _truth(option: str, text: str) -> bool:
 
 
 def _number(option: str, text: str) -> float:
-    """Read a number of 0 or more that may be unset."""
+    """Read a number that may be unset, so that its option takes text."""
     try:
-        number = float(text)
+        return float(text)
     except ValueError as err:
         raise ConfigError(f"{option} {text!r} is no number; give 0 or more") from err
-    if not 0 <= number < math.inf:
-        raise ConfigError(f"{option} {text!r} must be 0 or more")
-    return number
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line; exit with 2 on what the user can mend, 130 on Ctrl-C.
+def main(arguments: list[str] | None = None) -> NoReturn:
+    """Run the command line and end the process: 0, 2 on what the user can mend, 130 on Ctrl-C, else 1.
+
+    Every problem is one line on the standard error stream; ``--debug`` raises it instead.
 
     Parameters
     ----------
     arguments
         Words after the program's name; those of the process by default.
     """
-    from rareflow.workflows.progress import listen  # noqa: PLC0415
+    from rareflow.workflows.progress import listen
 
     words = sys.argv[1:] if arguments is None else arguments
     listen()
     try:
-        app(words, prog_name="rareflow")
-    except RareflowError as err:
+        # Typer gives the exit code of help and of Ctrl-C, and None where a command came to its end.
+        code = app(words or ["--help"], prog_name="rareflow", standalone_mode=False) or 0
+    except Exception as err:  # a user reads one line, whatever went wrong
         if "--debug" in words:
             raise
-        typer.echo(f"rareflow: {err}", err=True)
-        sys.exit(_BAD_INPUT)
-    except KeyboardInterrupt:
-        typer.echo("rareflow: stopped; what was finished is kept, and the same command continues a study", err=True)
-        sys.exit(_INTERRUPTED)
+        code, message = _problem(err)
+        typer.echo(f"rareflow: {' '.join(message.split())}", err=True)
+    if code == _INTERRUPTED:
+        typer.echo(
+            "rareflow: stopped; what was finished is kept, and the same command continues a study", err=True
+        )
+    sys.exit(code)
+
+
+def _problem(err: Exception) -> tuple[int, str]:
+    """Give the exit code and the message for an error."""
+    if isinstance(err, RareflowError):
+        return _BAD_INPUT, str(err)
+    if isinstance(err, _UsageError):
+        command = err.ctx.command_path if err.ctx else "rareflow"
+        return _BAD_INPUT, f"{err.format_message()} (see {command} --help)"
+    return _FAILED, f"{type(err).__name__}: {err} (run again with --debug to see where)"

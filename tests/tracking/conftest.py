@@ -7,11 +7,6 @@ import pytest
 from rareflow.tracking.store import prepare_store
 
 
-def pytest_configure(config):
-    # MLflow 3.17 maps its tables in a way that SQLAlchemy 2.1 will drop.
-    config.addinivalue_line("filterwarnings", "ignore:The ``noload`` loader strategy:DeprecationWarning")
-
-
 @pytest.fixture(autouse=True)
 def folder(tmp_path, monkeypatch):
     """An empty current folder, and an MLflow that was told nothing and forgets what the test tells it."""

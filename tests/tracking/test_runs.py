@@ -110,7 +110,7 @@ def test_the_first_end_stands_whatever_follows(start, client, parent_id):
 
 
 def test_a_parent_whose_parameters_are_refused_is_failed_and_no_longer_active(client):
-    with pytest.raises(mlflow.MlflowException, match="Invalid value"), parent_run("s", params={"a?": 1}):
+    with pytest.raises(mlflow.MlflowException, match="250"), parent_run("s", params={"a" * 251: 1}):
         pass
     assert mlflow.active_run() is None
     assert [run.info.status for run in client.search_runs(["1"])] == ["FAILED"]
@@ -198,6 +198,12 @@ def test_more_parameters_than_one_call_takes_all_arrive(client, parent_id):
     with child_run(parent_id, "trial", params=params) as run:
         pass
     assert client.get_run(run.id).data.params == params
+
+
+def test_parameters_named_after_classes_are_logged_whatever_the_class_is_called(client, parent_id):
+    with child_run(parent_id, "trial", params={"growth.Web Attack \u2013 XSS": 3.0, "growth.a?": 1.0}) as run:
+        run.log_params({"growth.a?": 2.0})
+    assert client.get_run(run.id).data.params == {"growth.Web Attack _ XSS": "3.0", "growth.a_": "1.0"}
 
 
 def test_a_curve_is_logged_point_for_point(client, parent_id):

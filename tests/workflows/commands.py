@@ -20,6 +20,8 @@ MLFLOW_WARNINGS = [
     pytest.mark.filterwarnings("ignore:Operation with range is deprecated:DeprecationWarning"),
 ]
 
+PROGRESS = re.compile(r"\d\d:\d\d:\d\d ")
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -40,7 +42,7 @@ def rareflow(*words):
         except SystemExit as end:
             code = end.code
     lines = err.getvalue().splitlines()
-    progress = [line for line in lines if re.match(r"\d\d:\d\d:\d\d ", line)]
+    progress = [line for line in lines if PROGRESS.match(line)]
     return Ended(code, out.getvalue(), [line for line in lines if line not in progress], progress)
 
 

@@ -10,7 +10,9 @@ from pathlib import Path
 
 from mlflow.utils.git_utils import get_git_commit
 
-__all__ = ["git_commit", "quiet", "versions"]
+__all__ = ["HOST_TAG", "PROCESS_TAG", "git_commit", "process_tags", "quiet", "versions"]
+
+HOST_TAG, PROCESS_TAG = "rareflow.host", "rareflow.process"
 
 # Environment variables, so that worker processes inherit them.
 _SWITCHES = {
@@ -52,6 +54,11 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def process_tags() -> dict[str, str]:
+    """Say which process this is: its host's name and its number there."""
+    return {HOST_TAG: platform.node(), PROCESS_TAG: str(os.getpid())}
 
 
 def git_commit() -> str | None:

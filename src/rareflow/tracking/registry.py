@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -19,12 +20,10 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 from rareflow.errors import StoreError
 from rareflow.generators import portable
+from rareflow.generators.portable import PortableGenerator
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from mlflow.models.model import ModelInfo
-    from rareflow.generators.portable import PortableGenerator
 
 __all__ = ["Loaded", "Registered", "load_generator", "log_generator", "register"]
 
@@ -59,7 +58,7 @@ class Registered:
 
 
 def log_generator(generator: PortableGenerator, *, growth: Mapping[str, float]) -> ModelInfo:
-    """Log a generator to the active run: a copy of `portable`, a JSON spec and safetensors, and nothing pickled.
+    """Log a generator to the active run: a copy of `portable`, a JSON spec, safetensors, nothing pickled.
 
     Parameters
     ----------
@@ -68,7 +67,9 @@ def log_generator(generator: PortableGenerator, *, growth: Mapping[str, float]) 
     growth
         Forged rows for each real one that its study found best, by class; kept in the model's metadata.
     """
-    example = pd.DataFrame({"label": generator.classes[:2], "count": np.array([3, 2][: len(generator.classes)])})
+    example = pd.DataFrame(
+        {"label": generator.classes[:2], "count": np.array([3, 2][: len(generator.classes)])}
+    )
     with TemporaryDirectory() as folder:
         return mlflow.pyfunc.log_model(
             name="generator",
@@ -82,7 +83,7 @@ def log_generator(generator: PortableGenerator, *, growth: Mapping[str, float]) 
 
 
 def _signature(generator: PortableGenerator) -> ModelSignature:
-    """Counts by label in, the training table's columns out."""
+    """Describe counts by label in, the training table's columns out."""
     outputs = generator.table(pd.DataFrame({"label": generator.classes[:1], "count": [0]}))
     return ModelSignature(
         inputs=Schema([ColSpec(DataType.string, "label"), ColSpec(DataType.long, "count")]),
@@ -102,9 +103,16 @@ def _type_of(column: pd.Series) -> DataType:
 
 
 def register(
-    model: ModelInfo, name: str, *, val_macro_f1: float, data_digest: str, protocol: str, card: str, tags: Mapping[str, str]
+    model: ModelInfo,
+    name: str,
+    *,
+    val_macro_f1: float,
+    data_digest: str,
+    protocol: str,
+    card: str,
+    tags: Mapping[str, str],
 ) -> Registered:
-    """Register a logged model; make it champion if it beats the present one on the same data, else challenger.
+    """Register a logged model: as champion if it beats the present one on the same data, else challenger.
 
     Parameters
     ----------
@@ -124,9 +132,13 @@ def register(
     client = MlflowClient()
     own = {"val_macro_f1": repr(val_macro_f1), "data_digest": data_digest, "protocol": protocol}
     made = mlflow.register_model(model.model_uri, name, tags={**tags, **own})
-    client.update_model_version(name, made.version, description=card)
-    alias, reason = _verdict(_champion(client, name), own)
-    client.set_registered_model_alias(name, alias, made.version)
+    try:
+        client.update_model_version(name, made.version, description=card)
+        alias, reason = _verdict(_champion(client, name), own)
+        client.set_registered_model_alias(name, alias, made.version)
+    except BaseException:  # Ctrl-C too: a version has its card and its alias, or is not there
+        client.delete_model_version(name, made.version)
+        raise
     return Registered(name, str(made.version), alias, reason)
 
 
@@ -142,7 +154,10 @@ def _verdict(champion: Any | None, own: Mapping[str, str]) -> tuple[str, str]:  
         return CHAMPION, "the first version of this model"
     for key, what in (("data_digest", "other data"), ("protocol", "another protocol")):
         if champion.tags.get(key) != own[key]:
-            return CHALLENGER, f"champion version {champion.version} was scored on {what}, so the two cannot be compared"
+            return (
+                CHALLENGER,
+                f"champion version {champion.version} was scored on {what}, so the two cannot be compared",
+            )
     theirs, ours = float(champion.tags["val_macro_f1"]), float(own["val_macro_f1"])
     scores = f"val_macro_f1 {ours:.4f} against {theirs:.4f} of version {champion.version}"
     return (CHAMPION, f"better: {scores}") if ours > theirs else (CHALLENGER, f"not better: {scores}")
@@ -177,7 +192,13 @@ def load_generator(uri: str) -> Loaded:
         generator = model.unwrap_python_model().generator
     except (MlflowException, OSError, AttributeError) as err:
         names = [model.name for model in MlflowClient().search_registered_models(max_results=20)]
-        known = f"registered are {', '.join(names)}" if names else "none is registered yet; `rareflow tune` makes one"
+        known = (
+            f"registered are {', '.join(names)}"
+            if names
+            else "none is registered yet; `rareflow tune` makes one"
+        )
         reason = re.sub(r"\s+", " ", str(err))[:160]
-        raise StoreError(f"--model {uri!r} cannot be loaded ({reason}); in this tracking store {known}") from err
+        raise StoreError(
+            f"--model {uri!r} cannot be loaded ({reason}); in this tracking store {known}"
+        ) from err
     return Loaded(generator, (model.metadata.metadata or {}).get(_GROWTH, {}))

@@ -22,7 +22,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.types import ColSpec, Schema
 
-from rareflow.tracking.environment import git_commit, versions
+from rareflow.tracking.environment import git_commit, process_tags, versions
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -92,9 +92,13 @@ class Run:
             self._terminate(status)
 
     def log_params(self, params: Mapping[str, object]) -> None:
-        """Log parameters as text; a key that the run has keeps its value: MLflow forbids a change."""
+        """Log parameters as text; a key that the run has keeps its value: MLflow forbids a change.
+
+        A character that MLflow refuses in a key (class names have them) becomes an underscore.
+        """
         held = self._client.get_run(self.id).data.params
-        fresh = [Param(key, str(value)) for key, value in params.items() if key not in held]
+        named = {_key(key): str(value) for key, value in params.items()}
+        fresh = [Param(key, value) for key, value in named.items() if key not in held]
         for start in range(0, len(fresh), _PARAMS_PER_CALL):
             self._client.log_batch(self.id, params=fresh[start : start + _PARAMS_PER_CALL])
 
@@ -125,9 +129,7 @@ class Run:
     def _log(self, points: Iterator[tuple[str, float, int]]) -> None:
         now = int(time.time() * 1000)
         metrics = [
-            Metric(re.sub(r"[^\w. /-]", "_", key), float(value), now, step)
-            for key, value, step in points
-            if math.isfinite(value)
+            Metric(_key(key), float(value), now, step) for key, value, step in points if math.isfinite(value)
         ]
         for start in range(0, len(metrics), _METRICS_PER_CALL):
             self._client.log_batch(self.id, metrics=metrics[start : start + _METRICS_PER_CALL])
@@ -211,7 +213,7 @@ def parent_run(
     with Run(client, active.info.run_id, terminate=mlflow.end_run) as run:
         source = {} if joined and _COMMIT in active.data.tags else {_COMMIT: git_commit()}
         software = ", ".join(f"{package} {number}" for package, number in versions().items())
-        for key, value in {**source, "rareflow.versions": software, **(tags or {})}.items():
+        for key, value in {**source, "rareflow.versions": software, **process_tags(), **(tags or {})}.items():
             if value is not None:
                 run.set_tag(key, value)
         run.log_params(params or {})
@@ -271,6 +273,11 @@ def sweep_children(parent_id: str, *, tracking_uri: str | None = None) -> int:
             client.set_terminated(run.info.run_id, "KILLED")
         swept += len(page)
     return swept
+
+
+def _key(name: str) -> str:
+    """Make a name one that MLflow takes for a metric or a parameter."""
+    return re.sub(r"[^\w. /-]", "_", name)
 
 
 def _system_metrics() -> bool | None:

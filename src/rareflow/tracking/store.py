@@ -22,7 +22,14 @@ from rareflow.tracking.environment import quiet
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["current_uri", "is_missing", "open_existing_store", "prepare_store", "without_secrets"]
+__all__ = [
+    "current_uri",
+    "is_missing",
+    "open_existing_store",
+    "prepare_store",
+    "sqlite_file",
+    "without_secrets",
+]
 
 _DATABASES = {"mssql", "mysql", "postgresql", "sqlite"}
 _LOCAL = "or unset MLFLOW_TRACKING_URI to track in ./mlflow.db"
@@ -82,21 +89,26 @@ def open_existing_store() -> str:
     uri = current_uri()
     if is_missing(uri):
         raise StoreError(
-            f"there is no tracking store {uri!r}, so no model in it; run `rareflow tune` here first, change to the "
-            "folder where it ran, or set MLFLOW_TRACKING_URI"
+            f"there is no tracking store {uri!r}, so no model in it; run `rareflow tune` here first, change "
+            "to the folder where it ran, or set MLFLOW_TRACKING_URI"
         )
     return prepare_store(None, uri=uri)
 
 
 def current_uri() -> str:
-    """Give the store that MLflow was given (``MLFLOW_TRACKING_URI``), else ``mlflow.db`` in the current folder."""
+    """Give the store that MLflow was given (``MLFLOW_TRACKING_URI``), else ``mlflow.db`` in this folder."""
     return str(mlflow.get_tracking_uri()) if mlflow.tracking.is_tracking_uri_set() else _default_uri()
 
 
 def is_missing(uri: str) -> bool:
     """Say whether a database's URI names an SQLite file that does not exist."""
-    file = uri.partition(":///")[2] if uri.startswith("sqlite") else ""
+    file = sqlite_file(uri)
     return bool(file) and not Path(file).exists()
+
+
+def sqlite_file(uri: str) -> str:
+    """Give the file of an SQLite database's URI; empty for any other URI."""
+    return uri.partition(":///")[2].partition("?")[0] if uri.startswith("sqlite") else ""
 
 
 def without_secrets(uri: str) -> str:

@@ -7,23 +7,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from rareflow.errors import ConfigError, DataError
+from rareflow.errors import ConfigError
 from rareflow.evaluation.balance import new_rows
 from rareflow.tracking.registry import load_generator
 from rareflow.tracking.store import open_existing_store
 from rareflow.workflows.files import check_writable, write_frame
+from rareflow.workflows.matching import match_generator
 from rareflow.workflows.progress import say
+from rareflow.workflows.settings import check_growth
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rareflow.data.table import Table
     from rareflow.generators.portable import PortableGenerator
     from rareflow.workflows.settings import DataSettings
 
-__all__ = ["check_columns", "run"]
+__all__ = ["run"]
 
 
 def run(source: DataSettings, *, model: str, out: str, growth: float | None, mark: str, seed: int) -> str:
-    """Write the table with forged rows after its own; give the rows per class for the screen.
+    """Write the table with forged rows after its own; give the rows by class for the screen.
 
     Parameters
     ----------
@@ -34,54 +38,45 @@ def run(source: DataSettings, *, model: str, out: str, growth: float | None, mar
     out
         The file to write.
     growth
-        Forged rows for each real one, for every class but the largest; ``None``: what the generator's study
-        found best, class by class.
+        Forged rows for each real one, for every class but the largest, >= 0; ``None``: what the generator's
+        study found best, class by class.
     mark
         Name of a boolean column to add that says which rows are forged; empty: none.
     seed
         Seed of the forged rows.
     """
     path = check_writable(out)
+    if growth is not None:
+        check_growth(growth)
     open_existing_store()
     loaded = load_generator(model)
-    generator, source = loaded.generator, source.like(loaded.generator)
-    say(f"Reading {source.data} ...")
-    table = source.table
-    check_columns(table, generator)
+    table = match_generator(source.like(loaded.generator).table, loaded.generator)
     if mark in table.frame.columns:
         raise ConfigError(f"--mark {mark!r} is a column of the table already; choose another name")
     by_class = loaded.growth if growth is None else dict.fromkeys(list(table.class_counts)[1:], growth)
     counts = new_rows(table.class_counts, by_class)
-    frame = table.frame
-    if counts:
-        say(f"Forging {sum(counts.values()):,} rows ...")
-        wanted = pd.DataFrame({"label": list(counts), "count": list(counts.values())})
-        forged = generator.table(wanted, seed=seed)[list(frame.columns)]
-        frame = pd.concat([frame, forged.astype(frame.dtypes)], ignore_index=True)
+    frame = _balanced(table, counts, loaded.generator, seed)
     if mark:
         frame = frame.assign(**{mark: np.arange(len(frame)) >= len(table)})
     write_frame(frame, path)
+    return f"{_class_lines(table, counts)}\nWrote {len(frame):,} rows to {path}"
+
+
+def _balanced(
+    table: Table, counts: Mapping[str, int], generator: PortableGenerator, seed: int
+) -> pd.DataFrame:
+    """Put the forged rows after the table's own, in its columns and dtypes."""
+    if not counts:
+        return table.frame
+    say(f"Forging {sum(counts.values()):,} rows ...")
+    wanted = pd.DataFrame({"label": list(counts), "count": list(counts.values())})
+    forged = generator.table(wanted, seed=seed)[list(table.frame.columns)]
+    return pd.concat([table.frame, forged.astype(table.frame.dtypes)], ignore_index=True)
+
+
+def _class_lines(table: Table, counts: Mapping[str, int]) -> str:
     width = max(map(len, table.class_counts))
-    lines = [
+    return "\n".join(
         f"{label:<{width}}  {rows:>9,} real {counts.get(label, 0):>9,} forged"
         for label, rows in table.class_counts.items()
-    ]
-    return "\n".join([*lines, f"Wrote {len(frame):,} rows to {path}"])
-
-
-def check_columns(table: Table, generator: PortableGenerator) -> None:
-    """Refuse a table whose columns are not the generator's, or that has a class which it does not know."""
-    own = {entry["name"] for entry in generator.spec["columns"]} | {generator.spec["label"]["name"]}
-    given = set(table.frame.columns)
-    for what, names in (("lacks", own - given), ("has besides", given - own)):
-        if names:
-            raise DataError(
-                f"the table {what} the columns {', '.join(sorted(names))}, compared with the table that --model was "
-                "trained on; read it as that was read (--recipe, --label, --drop)"
-            )
-    unknown = [label for label in table.class_counts if label not in generator.classes]
-    if unknown:
-        raise DataError(
-            f"class {unknown[0]!r} is unknown to --model, whose classes are {', '.join(generator.classes)}; read the "
-            "table as its training table was read, or train a generator on this one"
-        )
+    )

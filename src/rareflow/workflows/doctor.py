@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 
@@ -13,6 +13,9 @@ from rareflow.errors import StoreError
 from rareflow.tracking.environment import versions
 from rareflow.tracking.store import current_uri, is_missing, prepare_store, without_secrets
 from rareflow.tuning.study import open_storage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["run"]
 
@@ -46,7 +49,7 @@ def _environments() -> Iterator[str]:
         if shutil.which(tool):
             yield f"ok    {tool}: `mlflow run . --env-manager {option}` works"
         else:
-            yield f"note  no {tool}: install it for `mlflow run . --env-manager {option}`, or use --env-manager local"
+            yield f"note  no {tool}: install it for `mlflow run . --env-manager {option}`, or use local"
 
 
 def _stores(storage: str) -> Iterator[str]:
@@ -55,7 +58,7 @@ def _stores(storage: str) -> Iterator[str]:
         ("study storage", storage, lambda: open_storage(storage)),
     ):
         if is_missing(uri):
-            yield f"note  {what} {without_secrets(uri)} does not exist yet; the first `rareflow tune` here makes it"
+            yield f"note  {what} {without_secrets(uri)} does not exist yet; `rareflow tune` makes it"
             continue
         try:
             look()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rareflow.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
 
 __all__ = ["check_writable", "write_frame", "write_text"]
@@ -42,12 +43,16 @@ def check_writable(out: str) -> Path:
     path = Path(out)
     _ending(path)
     if path.is_dir() or not path.parent.is_dir():
-        raise StoreError(f"--out {out!r} cannot be written: {str(path.parent)!r} must be a folder and {out!r} a file in it")
+        raise StoreError(
+            f"--out {out!r} cannot be written: {str(path.parent)!r} must be a folder and {out!r} a file in it"
+        )
     try:
         with tempfile.TemporaryFile(dir=path.parent):
             pass
     except OSError as err:
-        raise StoreError(f"--out {out!r} cannot be written ({err.strerror}); give a folder that you may write") from err
+        raise StoreError(
+            f"--out {out!r} cannot be written ({err.strerror}); give a folder that you may write"
+        ) from err
     return path
 
 
@@ -63,14 +68,13 @@ def write_text(text: str, path: Path) -> None:
 
 def _atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Write beside the target, then rename: what stood there stays whole until the new file is."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    scratch = Path(name)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         write(scratch)
-        scratch.chmod(0o644)
         scratch.replace(path)
     except OSError as err:
-        raise StoreError(f"{str(path)!r} cannot be written ({err.strerror}); what stood there is unchanged") from err
+        raise StoreError(
+            f"{str(path)!r} cannot be written ({err.strerror or err}); what stood there is unchanged"
+        ) from err
     finally:
         scratch.unlink(missing_ok=True)

@@ -4,32 +4,45 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from rareflow.generators.estimators import VAEWGANGP
 from rareflow.workflows.progress import Pace, say
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from rareflow.data.table import Table
     from rareflow.generators.training import Step
 
-__all__ = ["fit_generator", "step_teller"]
+__all__ = ["check_parameters", "fit_generator"]
 
 
-def step_teller(what: str, steps: int) -> Callable[[Step], None]:
-    """Give a listener that tells every ten seconds how far a training is."""
+def check_parameters(params: Mapping[str, Any]) -> None:
+    """Refuse parameters before anything is read or written: fit one step on four rows with them.
+
+    Raises
+    ------
+    ConfigError
+        If a parameter is out of its range.
+    """
+    estimator = VAEWGANGP(**params, device="cpu", random_state=0)
+    estimator.set_params(steps=min(1, estimator.steps))
+    estimator.fit(pd.DataFrame({"x": [0.0, 1.0, 2.0, 3.0]}), ["a", "a", "b", "b"])
+
+
+def fit_generator(train: Table, params: Mapping[str, Any], *, seed: int, device: str) -> VAEWGANGP:
+    """Fit a generator on a training part, telling of the progress.
+
+    Its tables have the label column where the training table has it.
+    """
+    estimator = VAEWGANGP(**params, device=device, random_state=seed)
     pace = Pace()
 
     def tell(step: Step) -> None:
         if pace.due():
-            say(f"{what}: step {step.step} of {steps}")
+            say(f"Training the generator: step {step.step} of {estimator.steps}")
 
-    return tell
-
-
-def fit_generator(train: Table, params: Mapping[str, Any], *, seed: int, device: str) -> VAEWGANGP:
-    """Fit a generator on a training part; its tables have the label column where the training table has it."""
-    estimator = VAEWGANGP(**params, device=device, random_state=seed)
-    estimator.fit(train.X, train.y, on_step=step_teller("training the generator", estimator.steps))
+    estimator.fit(train.X, train.y, on_step=tell)
     estimator.generator_.spec["label"]["position"] = train.frame.columns.get_loc(train.label)
     return estimator

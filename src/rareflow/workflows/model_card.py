@@ -58,16 +58,17 @@ def model_card(
     comparison
         Scores on the test part.
     """
-    counts = new_rows(train.class_counts, growth)
-    classes = "\n".join(f"| {name} | {rows:,} | {counts.get(name, 0):,} |" for name, rows in train.class_counts.items())
+    counts = train.class_counts
+    forged = new_rows(counts, growth)
+    classes = "\n".join(f"| {name} | {rows:,} | {forged.get(name, 0):,} |" for name, rows in counts.items())
     scores = "\n".join(f"- {name}: {100 * value:.2f} %" for name, value in val.items())
     settings = "\n".join(f"- `{name}`: {value}" for name, value in params.items())
     origin = "simulated rows, not measured ones" if train.simulated else "real rows"
     return f"""\
 # Generator for {train.name}
 
-A conditional VAE-WGAN-GP that forges records of {len(train.class_counts)} classes in {len(train.schema.columns)}
-feature columns. Trained on {origin}: the training part of `{train.name}` ({len(train):,} rows; digest of the whole
+A conditional VAE-WGAN-GP that forges records of {len(counts)} classes in {len(train.schema.columns)} feature
+columns. Trained on {origin}: the training part of `{train.name}` ({len(train):,} rows; digest of the whole
 table `{digest[:16]}`).
 
 ## Protocol

@@ -17,9 +17,9 @@ __all__ = ["run"]
 def run(source: DataSettings, *, out: str) -> str:
     """Write the table to `out` and its card beside it, with the ending ``.md``; give the card."""
     path = check_writable(out)
-    say(f"Reading {source.data} ...")
-    card = data_card(source.table)
-    write_frame(source.table.frame, path)
+    table = source.table
+    card = data_card(table)
+    write_frame(table.frame, path)
     write_text(card, path.with_name(path.name + ".md"))
-    say(f"Wrote {len(source.table):,} rows to {path} and their card to {path.name}.md")
+    say(f"Wrote {len(table):,} rows to {path} and their card to {path.name}.md")
     return card

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 
 __all__ = ["Pace", "duration", "listen", "say"]
 
 _LOGGER = logging.getLogger("rareflow")
+
+
+class _Screen(logging.Handler):
+    """Write to what is the standard error stream at that moment."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        sys.stderr.write(self.format(record) + "\n")
+        sys.stderr.flush()
 
 
 def say(message: str) -> None:
@@ -18,7 +27,7 @@ def say(message: str) -> None:
 def listen() -> None:
     """Let the user hear: bare lines on the standard error stream of this process."""
     if not _LOGGER.handlers:
-        handler = logging.StreamHandler()
+        handler = _Screen()
         handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
         _LOGGER.addHandler(handler)
         _LOGGER.setLevel(logging.INFO)

@@ -1,28 +1,88 @@
-"""What train, tune and evaluate report of a comparison: metrics, tables and figures to a run, text to the user."""
+"""What train, tune and evaluate keep of data and scores: in a run, and as text for the screen."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rareflow.evaluation.comparison import OURS, RAW, Comparison, summary_table
+from rareflow.data.card import data_card
+from rareflow.evaluation.comparison import OURS, RAW, compare, summary_table
 from rareflow.evaluation.detectors import macro_f1
 from rareflow.evaluation.plots import confusion_figure, per_class_f1_figure
+from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
-    from rareflow.tracking.runs import Run
+    from collections.abc import Mapping
 
-__all__ = ["log_comparison", "markdown_table", "text_table"]
+    from rareflow.data.table import Table
+    from rareflow.evaluation.comparison import Comparison
+    from rareflow.evaluation.metrics import Scores
+    from rareflow.generators.portable import PortableGenerator
+    from rareflow.tracking.runs import Run
+    from rareflow.workflows.settings import Settings
+
+__all__ = ["log_data", "markdown_table", "score", "text_table"]
+
+
+def log_data(run: Run, settings: Settings) -> None:
+    """Log the data card, and both parts as the run's data sets."""
+    run.log_text(data_card(settings.source.table), "data_card.md")
+    train, test = settings.parts
+    for part, context, source in (
+        (train, "training", settings.source.data),
+        (test, "test", settings.test or settings.source.data),
+    ):
+        run.log_dataset(
+            part.frame, name=part.name, digest=part.digest, targets=part.label, context=context, source=source
+        )
+
+
+def score(
+    run: Run,
+    settings: Settings,
+    train: Table,
+    test: Table,
+    generator: PortableGenerator | None,
+    growth: Mapping[str, float],
+) -> Comparison:
+    """Score RAW, SMOTE and the generator on the test part, telling of each, and log what comes out."""
+    comparison = compare(
+        train,
+        test,
+        generator,
+        growth,
+        seed=settings.seed,
+        n_threads=settings.n_threads,
+        on_score=lambda who: say(f"Scoring {who} on the test part ..."),
+    )
+    run.log_text(summary_table(comparison).to_csv(index=False), "evaluation/summary.csv")
+    run.log_text(markdown_table(comparison) + "\n", "evaluation/summary.md")
+    for augmenter, by_detector in comparison.items():
+        run.log_metrics({f"test_macro_f1_{augmenter.lower()}": macro_f1(dict(by_detector))})
+        for detector, scores in by_detector.items():
+            _log_scores(run, augmenter, detector, scores)
+    if OURS in comparison:
+        figure = per_class_f1_figure(comparison[RAW], comparison[OURS], "F1 by class, before and after")
+        run.log_figure(figure, "evaluation/per_class_f1.png")
+    return comparison
+
+
+def _log_scores(run: Run, augmenter: str, detector: str, scores: Scores) -> None:
+    """Log one detector's metrics, per-class scores and confusion matrix."""
+    key = augmenter.lower()
+    metrics = {f"test/{key}/{detector}/{name}": value for name, value in scores.summary().items()}
+    run.log_metrics(metrics)
+    run.log_text(scores.to_frame().to_csv(), f"evaluation/per_class_{key}_{detector}.csv")
+    figure = confusion_figure(scores, f"{augmenter}, {detector}")
+    run.log_figure(figure, f"evaluation/confusion_{key}_{detector}.png")
 
 
 def markdown_table(comparison: Comparison) -> str:
-    """Write macro precision, recall and F1 in percent, one row an augmenter and detector, as Markdown."""
-    lines = [
-        "| training table | detector | macro precision | macro recall | macro F1 | balanced accuracy | MCC |",
-        "|---|---|---|---|---|---|---|",
-    ]
-    for row in summary_table(comparison).itertuples():
-        figures = (row.macro_precision, row.macro_recall, row.macro_f1, row.balanced_accuracy, row.mcc)
-        lines.append(f"| {row.augmenter} | {row.detector} | " + " | ".join(f"{value:.2f}" for value in figures) + " |")
+    """Write the scalar metrics in percent, one row an augmenter and detector, as Markdown."""
+    table = summary_table(comparison)
+    names = [name.replace("_", " ") for name in table.columns]
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    for augmenter, detector, *figures in table.itertuples(index=False):
+        lines.append(f"| {augmenter} | {detector} | {' | '.join(f'{value:.2f}' for value in figures)} |")
     return "\n".join(lines)
 
 
@@ -34,20 +94,3 @@ def text_table(comparison: Comparison) -> str:
         figures = [macro_f1(dict(scores)), *(scores[name].macro_f1 for name in names)]
         lines.append(f"{augmenter:<14}" + "".join(f"{100 * value:>9.2f}" for value in figures))
     return "\n".join(lines)
-
-
-def log_comparison(run: Run, comparison: Comparison) -> None:
-    """Log metrics by augmenter and detector, per-class scores, confusion matrices and before/after figures."""
-    run.log_text(summary_table(comparison).to_csv(index=False), "evaluation/summary.csv")
-    run.log_text(markdown_table(comparison) + "\n", "evaluation/summary.md")
-    for augmenter, by_detector in comparison.items():
-        key = augmenter.lower()
-        run.log_metrics({f"test_macro_f1_{key}": macro_f1(dict(by_detector))})
-        for detector, scores in by_detector.items():
-            run.log_metrics({f"test/{key}/{detector}/{name}": value for name, value in scores.summary().items()})
-            run.log_text(scores.to_frame().to_csv(), f"evaluation/per_class_{key}_{detector}.csv")
-            title = f"{augmenter}, {detector}"
-            run.log_figure(confusion_figure(scores, title), f"evaluation/confusion_{key}_{detector}.png")
-    if OURS in comparison:
-        figure = per_class_f1_figure(dict(comparison[RAW]), dict(comparison[OURS]), "F1 by class, before and after")
-        run.log_figure(figure, "evaluation/per_class_f1.png")

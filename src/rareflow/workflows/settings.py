@@ -1,23 +1,29 @@
-"""The settings that several commands share, and what they open: the table, its split, the threads."""
+"""The settings that several commands share, and what they open: the table, its parts, the threads."""
 
 from __future__ import annotations
 
+import math
 import os
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from rareflow.data.load import load_table
-from rareflow.data.splits import Split, split_table
-from rareflow.data.table import Table
+from rareflow.data.splits import KINDS, split_table
+from rareflow.errors import ConfigError
+from rareflow.workflows.matching import check_test_part
+from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
+    from rareflow.data.table import Table
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["DataSettings", "Settings", "limit_threads"]
+__all__ = ["DataSettings", "Settings", "check_growth", "check_least", "limit_threads"]
+
+_DEVICES = ("auto", "cpu", "cuda")
 
 
 @dataclass(frozen=True)
@@ -41,21 +47,12 @@ class DataSettings:
     @cached_property
     def table(self) -> Table:
         """The table, read once."""
-        return self.read(self.data)
+        say(f"Reading {self.data} ...")
+        return load_table(**asdict(self))
 
-    def read(self, data: str) -> Table:
-        """Read another file as this one is read."""
-        return load_table(
-            data,
-            label=self.label,
-            drop=self.drop,
-            recipe=self.recipe,
-            categorical=self.categorical,
-            infinities=self.infinities,
-            rare_classes=self.rare_classes,
-            rows=self.rows if data == self.data else None,
-            seed=self.seed,
-        )
+    def test_table(self, test: str) -> Table:
+        """Read a test file as the table is read."""
+        return replace(self, data=test, rows=None).table
 
 
 @dataclass(frozen=True)
@@ -73,13 +70,18 @@ class Settings:
     test_size
         Share of the rows that test, within (0, 1).
     seed
-        Seed of splits, generators, detectors and sampler.
+        Seed of splits, generators, detectors and sampler, >= 0.
     experiment
         The MLflow experiment.
     n_threads
         Threads of each process, >= 1.
     device
         ``auto``, ``cpu`` or ``cuda``.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of its range, or the device is not there.
     """
 
     source: DataSettings
@@ -91,13 +93,27 @@ class Settings:
     n_threads: int = 1
     device: str = "auto"
 
+    def __post_init__(self) -> None:
+        check_least(self, seed=0, n_threads=1)
+        for option, choices in (("split", KINDS), ("device", _DEVICES)):
+            if getattr(self, option) not in choices:
+                raise ConfigError(f"--{option} {getattr(self, option)!r} is none of {', '.join(choices)}")
+        if not 0 < self.test_size < 1:
+            raise ConfigError(f"--test-size {self.test_size} must lie between 0 and 1, as 0.3 does")
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise ConfigError(
+                "--device cuda: this torch sees no CUDA device; give --device cpu, or install one that does"
+            )
+
     @cached_property
     def parts(self) -> tuple[Table, Table]:
         """The training and the test part."""
         table = self.source.table
         if self.test:
-            return table, self.source.read(self.test)
-        split: Split = split_table(table, self.split, test_size=self.test_size, seed=self.seed)
+            test = self.source.test_table(self.test)
+            check_test_part(table, test)
+            return table, test
+        split = split_table(table, self.split, test_size=self.test_size, seed=self.seed)
         return table.take(split.train), table.take(split.test)
 
     @property
@@ -105,6 +121,39 @@ class Settings:
         """How scores come about, in one line: two scores compare only where this is equal."""
         outer = f"test file {self.test}" if self.test else f"{self.split} split, test size {self.test_size:g}"
         return f"{outer}, seed {self.seed}"
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What a run is about, to find and compare runs by."""
+        table = self.source.table
+        return {
+            "data": table.name,
+            "data_digest": table.digest,
+            "simulated": str(table.simulated).lower(),
+            "protocol": self.protocol,
+        }
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The options as a run keeps them, under the names that they have in MLproject."""
+        own = asdict(self)
+        data = own.pop("source")
+        data |= {"drop": ",".join(data["drop"]), "categorical": ",".join(data["categorical"])}
+        return data | {"rows": data["rows"] or 0} | own
+
+
+def check_least(settings: object, **least: int) -> None:
+    """Refuse settings whose fields are below what is least for them."""
+    for name, bound in least.items():
+        if getattr(settings, name) < bound:
+            option = name.replace("_", "-")
+            raise ConfigError(f"--{option} {getattr(settings, name)} is too small; give {bound} or more")
+
+
+def check_growth(growth: float) -> None:
+    """Refuse an amount of forged rows that is negative or not finite."""
+    if not 0 <= growth < math.inf:
+        raise ConfigError(f"--growth {growth} must be a finite number of at least 0, as 3 is")
 
 
 def limit_threads(n_threads: int) -> None:

@@ -30,28 +30,28 @@ class _TrialRun:
 
     def __init__(self, run: Run, name: str) -> None:
         self._run, self._name, self._pace = run, name, Pace()
-        self.repeats: list[Repeat] = []
+        self._repeats: list[Repeat] = []
+
+    @property
+    def value(self) -> float:
+        """Mean macro-F1 so far, 0..1."""
+        return float(np.mean([each.value for each in self._repeats]))
 
     def on_step(self, repeat: int, step: Step) -> None:
         if self._pace.due():
             say(f"{self._name}: split {repeat + 1}, generator step {step.step}")
 
     def on_repeat(self, repeat: int, found: Repeat) -> None:
-        self.repeats.append(found)
-        self._run.log_metrics({"split_macro_f1": found.value, "split_seconds": found.seconds}, step=repeat)
-        self._run.log_metrics({"val_macro_f1": self.value})
+        self._repeats.append(found)
+        metrics = {"split_macro_f1": found.value, "split_seconds": found.seconds, "val_macro_f1": self.value}
         for detector in found.scores:
-            mean = mean_summary([each.scores[detector] for each in self.repeats])
-            self._run.log_metrics({f"val/{detector}/{key}": value for key, value in mean.items()})
+            mean = mean_summary([each.scores[detector] for each in self._repeats])
+            metrics |= {f"val/{detector}/{key}": value for key, value in mean.items()}
+        self._run.log_metrics(metrics, step=repeat)
         if repeat == 0 and found.generator is not None:
             self._run.log_curve([asdict(step) for step in found.generator.history_])
             with TemporaryDirectory() as folder:
                 self._run.log_folder(found.generator.generator_.save(folder), "generator")
-
-    @property
-    def value(self) -> float:
-        """Mean macro-F1 so far, 0..1."""
-        return float(np.mean([each.value for each in self.repeats]))
 
 
 class Trials:
@@ -67,7 +67,9 @@ class Trials:
         Trials wanted in all and the processes that share them, for the time that is left.
     """
 
-    def __init__(self, parent_id: str, tracking_uri: str, study: optuna.Study, *, n_trials: int, jobs: int) -> None:
+    def __init__(
+        self, parent_id: str, tracking_uri: str, study: optuna.Study, *, n_trials: int, jobs: int
+    ) -> None:
         self._parent, self._uri, self._study = parent_id, tracking_uri, study
         self._n_trials, self._jobs = n_trials, jobs
         self._seconds: list[float] = []
@@ -76,27 +78,28 @@ class Trials:
     def trial(self, number: int, role: str, params: Mapping[str, Any]) -> Iterator[_TrialRun]:
         """Open a trial's run: pruned or stopped ends it as KILLED, an error as FAILED."""
         name, start = f"trial-{number:04d}", time.monotonic()
+        shown = f"{name} ({role})" if role else name
         tags = {"rareflow.role": role} if role else {}
         with child_run(self._parent, name, params=params, tags=tags, tracking_uri=self._uri) as run:
-            log = _TrialRun(run, name)
+            log = _TrialRun(run, shown)
             try:
                 yield log
             except optuna.TrialPruned:
                 run.end("KILLED")
-                self._tell(f"{name}: pruned at val_macro_f1 {log.value:.4f}", start)
+                self._tell(f"{shown}: pruned at val_macro_f1 {log.value:.4f}", start)
                 raise
             except Exception as err:
-                self._tell(f"{name}: FAILED ({err})", start)
+                say(f"{shown}: FAILED ({err})")
                 raise
-            self._tell(f"{name}{f' ({role})' if role else ''}: val_macro_f1 {log.value:.4f}", start)
+        self._tell(f"{shown}: val_macro_f1 {log.value:.4f}", start, log.value)
 
-    def _tell(self, what: str, start: float) -> None:
+    def _tell(self, result: str, start: float, *complete: float) -> None:
+        """Tell a trial's result, the best one and the time left; the study does not hold this trial yet."""
         self._seconds.append(time.monotonic() - start)
-        done = finished(self._study) + 1
-        left = max(0, self._n_trials - done) * float(np.mean(self._seconds)) / self._jobs
-        complete = [t.value for t in self._study.get_trials(deepcopy=False) if t.value is not None]
-        best = f", best so far {max(complete):.4f}" if complete else ""
-        say(
-            f"{what} in {duration(self._seconds[-1])}{best}; {min(done, self._n_trials)} of {self._n_trials} done, "
-            f"about {duration(left)} left"
-        )
+        values = [t.value for t in self._study.get_trials(deepcopy=False) if t.value is not None]
+        best = max([*values, *complete], default=np.nan)
+        done = min(finished(self._study) + 1, self._n_trials)
+        left = (self._n_trials - done) * float(np.mean(self._seconds)) / self._jobs
+        ahead = f", about {duration(left)} left" if left else ""
+        took = duration(self._seconds[-1])
+        say(f"{result} in {took}; best so far {best:.4f}; {done} of {self._n_trials} done{ahead}")

@@ -1,0 +1,107 @@
+"""Tables that are used together, held against each other before any work is done."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
+
+from rareflow.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from rareflow.data.table import Table
+    from rareflow.generators.portable import PortableGenerator
+
+__all__ = ["check_test_part", "match_generator"]
+
+
+def check_test_part(train: Table, test: Table) -> None:
+    """Refuse a test file whose columns are not the training table's, or that has a class of its own.
+
+    Raises
+    ------
+    DataError
+        If a column is lacking, is one too many or holds numbers in one table only, or a class has no
+        training row.
+    """
+    _check_columns(
+        test.frame, train.frame, "the test file", "the training table", "read both alike, or mend the file"
+    )
+    unknown = [label for label in test.class_counts if label not in train.class_counts]
+    if unknown:
+        raise DataError(
+            f"label {unknown[0]!r} occurs in the test part only ({test.class_counts[unknown[0]]} rows); no "
+            "detector can learn it: add training rows of it, or leave its rows out of the test part"
+        )
+
+
+def match_generator(table: Table, generator: PortableGenerator) -> Table:
+    """Give a table that takes in a generator's rows as they are; a dtype widens where it has to.
+
+    Parameters
+    ----------
+    table
+        The table to balance. Whole numbers become floats, and categories get more, in columns where those
+        of the generator's training table are so; every value stays what it is.
+    generator
+        The generator that is to balance it.
+
+    Raises
+    ------
+    DataError
+        If a column is lacking, is one too many or holds numbers on one side only, or a class is unknown to
+        the generator.
+    """
+    forged = generator.table(pd.DataFrame({"label": generator.classes[:1], "count": [0]}))
+    _check_columns(
+        table.frame,
+        forged,
+        "the table",
+        "the one that --model was trained on",
+        "read it as that was read (--recipe, --label, --drop, --categorical)",
+    )
+    unknown = [label for label in table.class_counts if label not in generator.classes]
+    if unknown:
+        raise DataError(
+            f"class {unknown[0]!r} is unknown to --model, whose classes are {', '.join(generator.classes)}; "
+            "read the table as its training table was read, or train a generator on this one"
+        )
+    columns = {name: _widened(table.frame[name], forged[name]) for name in table.frame.columns}
+    return replace(table, frame=pd.DataFrame(columns))
+
+
+def _check_columns(given: pd.DataFrame, known: pd.DataFrame, who: str, other: str, remedy: str) -> None:
+    """Refuse columns that the known frame has not, or has otherwise."""
+    _refuse(known.columns.difference(given.columns), f"{who} lacks", f"which {other} has; {remedy}")
+    _refuse(given.columns.difference(known.columns), f"{who} has", f"which {other} lacks; {remedy}")
+    for name in given.columns:
+        one, two = given[name], known[name]
+        if _is_number(one) != _is_number(two):
+            raise DataError(
+                f"column {name!r} holds {one.dtype} in {who} and {two.dtype} in {other}; {remedy}"
+            )
+
+
+def _refuse(names: Iterable[str], what: str, remedy: str) -> None:
+    if shown := ", ".join(map(repr, names)):
+        raise DataError(f"{what} the columns {shown}, {remedy}")
+
+
+def _is_number(column: pd.Series) -> bool:
+    return is_numeric_dtype(column.dtype) and not is_bool_dtype(column.dtype)
+
+
+def _widened(column: pd.Series, forged: pd.Series) -> pd.Series:
+    """Give a column the dtype that holds its own values and the forged ones."""
+    own, other = column.dtype, forged.dtype
+    if isinstance(own, pd.CategoricalDtype):
+        if not isinstance(other, pd.CategoricalDtype):
+            return column.astype(other)
+        return column.cat.set_categories(other.categories.union(own.categories, sort=False))
+    if isinstance(other, pd.CategoricalDtype):
+        return column
+    return column.astype(pd.concat([column.iloc[:0], forged]).dtype)

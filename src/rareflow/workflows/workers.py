@@ -1,0 +1,97 @@
+"""The trials of a study, worked on here or in processes of their own."""
+
+from __future__ import annotations
+
+import multiprocessing
+import signal
+from typing import TYPE_CHECKING
+
+from rareflow.errors import RareflowError
+from rareflow.tracking.store import prepare_store
+from rareflow.tuning.study import open_study, work
+from rareflow.workflows.progress import listen
+from rareflow.workflows.settings import limit_threads
+from rareflow.workflows.trials import Trials
+
+if TYPE_CHECKING:
+    import optuna
+
+    from rareflow.tuning.objective import Objective
+
+__all__ = ["work_here", "work_in_processes"]
+
+_PATIENCE_S = 30  # for a worker that is told to stop
+
+
+def work_here(study: optuna.Study, objective: Objective, n_trials: int, *, parent_id: str, uri: str) -> None:
+    """Work on a study in this process until it holds so many finished trials."""
+    work(study, objective, n_trials, Trials(parent_id, uri, study, n_trials=n_trials, jobs=1))
+
+
+def work_in_processes(
+    storage: str, name: str, objective: Objective, n_trials: int, *, jobs: int, parent_id: str, uri: str
+) -> None:
+    """Work on a study in several processes; each draws with a seed of its own.
+
+    Whatever stops this process stops them: they are asked to end, so that each closes its trial.
+
+    Parameters
+    ----------
+    storage, name
+        The study, which exists already.
+    objective
+        Goes to each process once.
+    n_trials
+        Finished trials wanted in all.
+    jobs
+        Processes, >= 2.
+    parent_id, uri
+        The study's run and its tracking store, which exist already.
+    """
+    context = multiprocessing.get_context("spawn")
+    workers = [
+        context.Process(target=_worker, args=(storage, name, i, objective, n_trials, jobs, parent_id, uri))
+        for i in range(jobs)
+    ]
+    try:
+        for worker in workers:
+            worker.start()
+        for worker in workers:
+            worker.join()
+    finally:
+        _stop([worker for worker in workers if worker.is_alive()])
+
+
+def _stop(workers: list[multiprocessing.context.SpawnProcess]) -> None:
+    """Ask processes to end, and end those that do not."""
+    for worker in workers:
+        worker.terminate()
+    for worker in workers:
+        worker.join(_PATIENCE_S)
+        worker.kill()
+
+
+def _worker(
+    storage: str,
+    name: str,
+    number: int,
+    objective: Objective,
+    n_trials: int,
+    jobs: int,
+    parent_id: str,
+    uri: str,
+) -> None:
+    """Work on a study in a process of its own."""
+    # Ctrl-C reaches the whole terminal: the parent alone heeds it and passes it on, once, as a termination.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        listen()
+        limit_threads(objective.n_threads)
+        prepare_store(None, uri=uri)
+        study = open_study(storage, name, seed=objective.seed + number)
+        work(study, objective, n_trials, Trials(parent_id, uri, study, n_trials=n_trials, jobs=jobs))
+    except KeyboardInterrupt:
+        return
+    except RareflowError as err:
+        raise SystemExit(f"rareflow: {err}") from err

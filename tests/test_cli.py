@@ -1,0 +1,335 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from rareflow.cli import main
+from rareflow.errors import DataError
+from rareflow.workflows import prepare
+from tests.workflows.commands import rareflow, workplace
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path):
+    with workplace(tmp_path):
+        yield tmp_path
+
+
+def frame(rows=40):
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "pressure": rng.normal(size=rows),
+            "length": rng.integers(0, 9, rows),
+            "result": np.where(np.arange(rows) % 4, "Normal", "DOS"),
+        }
+    )
+
+
+def holds(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+def refused(folder, *words):
+    """The one line that a command is refused with; it must leave the folder as it is."""
+    before = holds(folder)
+    ended = rareflow(*words)
+    assert ended.code == 2
+    assert ended.out == ""
+    (line,) = ended.said
+    assert line.startswith("rareflow: ")
+    assert all(" Reading " in each for each in ended.progress), "work was begun"
+    assert holds(folder) == before
+    return line
+
+
+def spoiled(change):
+    def write(path):
+        change(frame()).to_csv(path, index=False)
+
+    return write
+
+
+def written(text):
+    return lambda path: path.write_text(text)
+
+
+def truncated(path):
+    frame().to_parquet(path)
+    path.write_bytes(path.read_bytes()[:-40])
+
+
+def one_row_class(table):
+    table.loc[3, "result"] = "Recon"
+    return table
+
+
+def text_among_numbers(table):
+    return table.assign(pressure=[*table["pressure"].astype(str)[:-1], "high"])
+
+
+def label_twice(path):
+    text = frame().to_csv(index=False).replace("pressure", "result", 1)
+    path.write_text(text)
+
+
+ARFF = "@relation r\n@attribute a numeric\n@attribute result {0,1}\n@data\n1,0\n2,1\n3,2\n4,0\n"
+
+BAD_TABLES = {
+    "a missing label column": ("t.csv", spoiled(lambda t: t.rename(columns={"result": "resalt"})),
+        ("no label column 'result'", "did you mean resalt?")),
+    "a label column that is there twice": ("t.csv", label_twice,
+        ("label column 'result' occurs twice", "--drop result.1")),
+    "one class only": ("t.csv", spoiled(lambda t: t.assign(result="DOS")),
+        ("'result' holds one class only", "'DOS'", "--label")),
+    "a class of one row": ("t.csv", spoiled(one_row_class),
+        ("one row in the whole table", "'Recon'", "--rare-classes drop", "--rare-classes merge")),
+    "a column without a value": ("t.csv", spoiled(lambda t: t.assign(crc=np.nan)),
+        ("no value at all: crc", "--drop crc")),
+    "infinite values without a rule": ("t.csv", spoiled(lambda t: t.assign(rate=[np.inf, *[1.0] * 39])),
+        ("infinite values in 'rate' (1 rows)", "--infinities missing|drop", "--recipe")),
+    "undeclared text among numbers": ("t.csv", spoiled(text_among_numbers),
+        ("'pressure' ('high' among numbers, row 40)", "--categorical pressure", "--drop pressure")),
+    "rows without a label": ("t.csv", spoiled(lambda t: t.assign(result=[None, *t["result"][1:]])),
+        ("'result': 1 rows have no label", "label these rows or remove them")),
+    "an empty file": ("t.csv", written(""), ("t.csv", "empty")),
+    "a file without rows": ("t.csv", written("pressure,result\n"), ("t.csv", "no rows")),
+    "a truncated parquet": ("t.parquet", truncated, ("t.parquet", "cut short")),
+    "an undeclared nominal": ("t.arff", written(ARFF), ("t.arff", "'2'", "result")),
+    "another kind of file": ("t.txt", written("a"), ("t.txt", ".csv", "convert")),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BAD_TABLES)
+def test_a_table_that_cannot_be_used_is_refused_in_one_line_with_the_remedy(case, folder):
+    name, write, expected = BAD_TABLES[case]
+    write(folder / name)
+    line = refused(folder, "tune", "--data", name, "--label", "result")
+    assert [part for part in expected if part not in line] == []
+
+
+def test_a_wrong_path_is_refused_with_the_file_that_is_meant(folder):
+    spoiled(lambda t: t)(folder / "traffic.csv")
+    line = refused(folder, "tune", "--data", "trafic.csv", "--label", "result")
+    assert "no such file or folder: trafic.csv" in line
+    assert "traffic.csv" in line.replace("trafic.csv", "")
+
+
+def test_a_label_that_is_dropped_as_well_is_refused(folder):
+    spoiled(lambda t: t)(folder / "t.csv")
+    line = refused(folder, "tune", "--data", "t.csv", "--label", "result", "--drop", "length,result")
+    assert "'result' is given twice, as --label and in --drop" in line
+
+
+def test_no_label_at_all_is_refused(folder):
+    spoiled(lambda t: t)(folder / "t.csv")
+    assert "add --label NAME, as in --label result" in refused(folder, "prepare", "--data", "t.csv")
+
+
+@pytest.mark.parametrize("command", ["tune", "train", "evaluate"])
+def test_a_label_that_occurs_in_the_test_part_only_is_refused_before_any_work(command, folder):
+    frame().to_csv(folder / "train.csv", index=False)
+    frame().replace("DOS", "Recon").to_csv(folder / "test.csv", index=False)
+    line = refused(folder, command, "--data", "train.csv", "--test", "test.csv", "--label", "result")
+    assert "label 'Recon' occurs in the test part only (10 rows)" in line
+    assert "add training rows of it" in line
+
+
+TEST_FILES = {
+    "lacks the columns 'length'": lambda t: t.drop(columns="length"),
+    "has the columns 'rate'": lambda t: t.assign(rate=1.5),
+}
+
+
+@pytest.mark.parametrize("complaint", TEST_FILES)
+def test_a_test_file_with_other_columns_is_refused_before_any_work(complaint, folder):
+    frame().to_csv(folder / "train.csv", index=False)
+    TEST_FILES[complaint](frame()).to_csv(folder / "test.csv", index=False)
+    line = refused(folder, "tune", "--data", "train.csv", "--test", "test.csv", "--label", "result")
+    assert f"the test file {complaint}" in line
+
+
+def test_a_test_file_with_other_values_than_numbers_is_refused_before_any_work(folder):
+    frame().to_csv(folder / "train.csv", index=False)
+    frame().assign(length=frame()["length"] > 4).to_csv(folder / "test.csv", index=False)
+    line = refused(folder, "evaluate", "--data", "train.csv", "--test", "test.csv", "--label", "result")
+    assert "column 'length' holds bool in the test file and int64 in the training table" in line
+
+
+@pytest.mark.parametrize("command", ["prepare", "augment"])
+@pytest.mark.parametrize(
+    ("out", "complaint"),
+    [
+        ("/proc/table.parquet", "give a folder that you may write"),
+        ("a-file/table.parquet", "'a-file' must be a folder"),
+        ("nowhere/table.csv", "'nowhere' must be a folder"),
+        ("a-folder.csv", "'a-folder.csv' a file in it"),
+        ("table.xlsx", "must end in .parquet, .csv, .csv.gz"),
+    ],
+)
+def test_an_output_that_cannot_be_written_is_refused_before_any_work(command, out, complaint, folder):
+    if out.startswith("/proc") and not Path("/proc/self").exists():
+        pytest.skip("/proc is Linux's: a folder in which nobody can make a file")
+    (folder / "a-file").write_text("")
+    (folder / "a-folder.csv").mkdir()
+    line = refused(folder, command, "--rows", "600", "--out", out)
+    assert f"--out {out!r}" in line
+    assert complaint in line
+
+
+def test_a_folder_in_which_no_database_can_be_made_is_refused(folder, monkeypatch):
+    if not Path("/proc/self").exists():
+        pytest.skip("/proc is Linux's: a folder in which nobody can make a file")
+    monkeypatch.chdir("/proc")
+    line = refused(folder, "tune", "--rows", "600", "--tune-rows", "300")
+    assert "the study's storage 'sqlite:///optuna.db' cannot be used" in line
+    line = refused(folder, "train", "--rows", "600")
+    assert "the tracking database 'sqlite:////proc/mlflow.db' cannot be opened for writing" in line
+
+
+def test_a_tracking_store_that_is_refused_leaves_no_study_behind(folder):
+    os.environ["MLFLOW_TRACKING_URI"] = "ftp://host/x"
+    assert "the tracking store 'ftp://host/x'" in refused(
+        folder, "tune", "--rows", "600", "--tune-rows", "300"
+    )
+
+
+def test_a_storage_that_is_refused_leaves_no_tracking_store_behind(folder):
+    (folder / "file").write_text("no database " * 100)
+    line = refused(folder, "tune", "--rows", "600", "--tune-rows", "300", "--storage", "sqlite:///file")
+    assert "the study's storage 'sqlite:///file'" in line
+    assert "--storage" in line
+
+
+@pytest.mark.parametrize("command", ["augment", "evaluate"])
+def test_a_model_without_a_store_is_refused_and_no_store_is_made(command, folder):
+    line = refused(folder, command, "--rows", "600", "--model", "models:/nope@champion")
+    assert f"there is no tracking store 'sqlite:///{folder}/mlflow.db'" in line
+    assert "run `rareflow tune` here first" in line
+
+
+BAD_OPTIONS = [
+    ("tune", "--split", "diagonal", "random, grouped, blocked"),
+    ("tune", "--test-size", "2", "between 0 and 1"),
+    ("tune", "--test-size", "0", "between 0 and 1"),
+    ("tune", "--device", "tpu", "auto, cpu, cuda"),
+    ("tune", "--n-trials", "1", "2"),
+    ("tune", "--repeats", "0", "1"),
+    ("tune", "--jobs", "0", "1"),
+    ("tune", "--seed", "-1", "0"),
+    ("tune", "--n-threads", "0", "1"),
+    ("tune", "--rows", "many", "integer"),
+    ("tune", "--tune-rows", "10", "2 rows for each of 8 classes"),
+    ("tune", "--storage", "nonsense", "sqlite:///optuna.db"),
+    ("tune", "--recipe", "kdd", "gas-pipeline"),
+    ("tune", "--infinities", "keep", "missing|drop"),
+    ("tune", "--rare-classes", "keep", "error|drop|merge"),
+    ("tune", "--drop", "tme", "did you mean time?"),
+    ("tune", "--categorical", "pmup", "did you mean pump?"),
+    ("tune", "--steps", "5", "No such option"),
+    ("train", "--architecture", "gan", "vae-wgan-gp, vae, wgan-gp, wgan"),
+    ("train", "--latent-dim", "0", "at least 1"),
+    ("train", "--lambda-gp", "-1", "at least 0"),
+    ("train", "--n-critic", "0", "at least 1"),
+    ("train", "--learning-rate", "nan", "finite"),
+    ("train", "--steps", "0", "at least 1"),
+    ("train", "--codec", "log", "asinh, quantile, zscore"),
+    ("train", "--sampling", "vibes", "prior, posterior"),
+    ("train", "--n-neighbors", "0", "at least 1"),
+    ("train", "--noise", "-1", "at least 0"),
+    ("train", "--filter", "perhaps", "neither true nor false"),
+    ("train", "--snap", "finger", "none, shared, observed"),
+    ("train", "--growth", "-1", "at least 0"),
+    ("train", "--growth", "inf", "at least 0"),
+    ("train", "--device", "tpu", "auto, cpu, cuda"),
+    ("augment", "--growth", "lots", "no number"),
+    ("augment", "--growth", "-1", "at least 0"),
+    ("evaluate", "--split", "diagonal", "random, grouped, blocked"),
+]
+
+
+@pytest.mark.parametrize(("command", "option", "value", "remedy"), BAD_OPTIONS)
+def test_an_option_out_of_its_range_is_refused_before_any_work(command, option, value, remedy, folder):
+    rows = [] if option == "--rows" else ["--rows", "600"]
+    line = refused(folder, command, *rows, option, value)
+    name = option.removeprefix("--")
+    assert name in line or name.replace("-", "_") in line
+    assert remedy in line
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+@pytest.mark.parametrize("command", ["tune", "train"])
+def test_a_device_that_is_not_there_is_refused(command, folder):
+    line = refused(folder, command, "--device", "cuda")
+    assert "--device cuda: this torch sees no CUDA device; give --device cpu" in line
+
+
+def test_rows_are_refused_for_a_table_that_is_not_simulated(folder):
+    frame().to_csv(folder / "t.csv", index=False)
+    line = refused(folder, "prepare", "--data", "t.csv", "--label", "result", "--rows", "5")
+    assert "--rows 5 is for --data simulated-gas-pipeline only" in line
+
+
+def test_a_command_that_does_not_exist_is_refused(folder):
+    assert "No such command 'tun'" in refused(folder, "tun")
+    assert "requires an argument" in refused(folder, "tune", "--split")
+
+
+def test_debug_raises_what_would_be_one_line():
+    with pytest.raises(DataError, match=r"no such file or folder: x\.csv"):
+        main(["tune", "--data", "x.csv", "--debug"])
+
+
+def test_an_error_of_our_own_is_one_line_too_and_fails(monkeypatch):
+    def broken(*_args, **_options):
+        raise ZeroDivisionError("one\ntwo")
+
+    monkeypatch.setattr(prepare, "run", broken)
+    ended = rareflow("prepare")
+    assert ended.code == 1
+    assert ended.said == ["rareflow: ZeroDivisionError: one two (run again with --debug to see where)"]
+
+
+def test_ctrl_c_is_one_line_and_its_own_exit_code(monkeypatch):
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(prepare, "run", interrupted)
+    ended = rareflow("prepare")
+    assert ended.code == 130
+    (line,) = ended.said
+    assert line.startswith("rareflow: stopped")
+
+
+def test_without_words_the_help_is_shown():
+    ended = rareflow()
+    assert ended.code == 0
+    assert "Usage: rareflow" in ended.out
+
+
+def test_help_comes_without_the_heavy_libraries():
+    heavy = "{'torch', 'mlflow', 'optuna', 'pandas', 'sklearn'}"
+    script = f"""\
+import sys
+from rareflow.cli import main
+for words in (["--help"], ["tune", "--help"]):
+    try:
+        main(words)
+    except SystemExit as end:
+        assert end.code == 0
+assert not {heavy} & set(sys.modules)
+"""
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_python_m_rareflow_is_the_command_line():
+    command = [sys.executable, "-m", "rareflow", "nope"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr == "rareflow: No such command 'nope'. (see rareflow --help)\n"

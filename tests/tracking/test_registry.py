@@ -1,0 +1,327 @@
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+
+from rareflow.errors import StoreError
+from rareflow.generators import portable
+from rareflow.generators.estimators import VAEWGANGP
+from rareflow.tracking import registry
+from rareflow.tracking.registry import load_generator, log_generator, register
+from rareflow.tracking.runs import parent_run
+from rareflow.tracking.store import prepare_store
+from tests.workflows.commands import MLFLOW_WARNINGS, workplace
+
+pytestmark = MLFLOW_WARNINGS
+
+NAME = "rareflow-plant"
+GROWTH = {"NMRI": 3.0, "MSCI": 1.5}
+
+
+def plant(rows=90):
+    """A table with a column of every dtype that a table may have, the label in the middle."""
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(
+        {
+            "pressure": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(8, 2, rows)),
+            "length": rng.integers(10, 99, rows),
+            "result": np.array(["Normal", "NMRI", "MSCI"])[np.arange(rows) % 9 // 4],
+            "pump": rng.random(rows) < 0.5,
+            "mode": pd.Categorical(rng.choice(["auto", "manual", "off"], rows)),
+            "gain": np.float32(rng.integers(1, 5, rows) / 4),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def generator():
+    table = plant()
+    fitted = VAEWGANGP(steps=5, hidden_dim=16, latent_dim=4, random_state=0)
+    fitted.fit(table.drop(columns="result"), table["result"])
+    fitted.generator_.spec["label"]["position"] = 2
+    return fitted.generator_
+
+
+@pytest.fixture(scope="module")
+def doubling(tmp_path_factory):
+    """A later code of the generator: it gives every row twice."""
+    path = tmp_path_factory.mktemp("later") / "portable.py"
+    code = Path(portable.__file__).read_text(encoding="utf-8")
+    head, end, tail = code.rpartition("return pd.concat(frames, ignore_index=True)")
+    assert end
+    path.write_text(f"{head}return pd.concat(2 * frames, ignore_index=True){tail}", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def logged(tmp_path_factory, generator, doubling):
+    """A store with two logged models, of today's code and of later code, and both registered as versions."""
+    folder = tmp_path_factory.mktemp("registry")
+    with workplace(folder):
+        uri = prepare_store("rare")
+        with parent_run("study"):
+            today = log_generator(generator, growth=GROWTH)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(registry.portable, "__file__", str(doubling))
+                later = log_generator(generator, growth={})
+        mlflow.register_model(today.model_uri, NAME)
+        mlflow.register_model(later.model_uri, NAME)
+    return uri, today
+
+
+@pytest.fixture
+def client(folder, logged):
+    """A client of the store, which is MLflow's current one as well."""
+    assert folder == Path.cwd()
+    prepare_store(None, uri=logged[0])
+    return MlflowClient()
+
+
+def add(logged, name, value, *, digest="d", protocol="p"):
+    return register(
+        logged[1],
+        name,
+        val_macro_f1=value,
+        data_digest=digest,
+        protocol=protocol,
+        card="# card",
+        tags={"a": "b"},
+    )
+
+
+def aliases(client, name):
+    return {alias: int(version) for alias, version in client.get_registered_model(name).aliases.items()}
+
+
+def test_the_first_version_is_the_champion_whatever_its_score(client, logged):
+    made = add(logged, "first", 0.1)
+    assert (made.version, made.alias, made.reason) == ("1", "champion", "the first version of this model")
+    assert made.uri == "models:/first@champion"
+    assert aliases(client, "first") == {"champion": 1}
+
+
+def test_only_a_better_version_takes_the_championship(client, logged):
+    add(logged, "better", 0.5)
+    equal = add(logged, "better", 0.5)
+    assert (equal.alias, equal.reason) == (
+        "challenger",
+        "not better: val_macro_f1 0.5000 against 0.5000 of version 1",
+    )
+    assert add(logged, "better", 0.4).alias == "challenger"
+    assert aliases(client, "better") == {"champion": 1, "challenger": 3}
+    best = add(logged, "better", 0.5 + 1e-9)
+    assert best.alias == "champion"
+    assert best.reason.startswith("better: ")
+    assert best.reason.endswith("of version 1")
+    assert aliases(client, "better") == {"champion": 4, "challenger": 3}
+
+
+@pytest.mark.parametrize(
+    ("change", "what"), [({"digest": "e"}, "other data"), ({"protocol": "q"}, "another protocol")]
+)
+def test_a_score_on_other_data_or_by_another_protocol_is_not_compared(change, what, client, logged):
+    name = next(iter(change))
+    add(logged, name, 0.5)
+    made = add(logged, name, 0.9, **change)
+    assert made.alias == "challenger"
+    assert made.reason == f"champion version 1 was scored on {what}, so the two cannot be compared"
+    assert aliases(client, name) == {"champion": 1, "challenger": 2}
+
+
+def test_a_version_bears_its_card_its_tags_and_its_score_to_the_last_digit(client, logged):
+    made = add(logged, "tags", 0.1 + 0.2)
+    version = client.get_model_version("tags", made.version)
+    assert version.description == "# card"
+    assert version.tags == {"a": "b", "val_macro_f1": repr(0.1 + 0.2), "data_digest": "d", "protocol": "p"}
+
+
+def test_a_registration_that_is_interrupted_leaves_no_version(client, logged, monkeypatch):
+    def interrupted(*_args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(MlflowClient, "set_registered_model_alias", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        add(logged, "half", 0.5)
+    assert client.search_model_versions("name = 'half'") == []
+
+
+@pytest.mark.usefixtures("client")
+def test_a_loaded_generator_comes_with_the_growth_its_study_chose():
+    loaded = load_generator(f"models:/{NAME}/1")
+    assert loaded.growth == GROWTH
+    assert loaded.generator.classes == ["MSCI", "NMRI", "Normal"]
+
+
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize(
+    "uri", ["models:/nope@champion", f"models:/{NAME}/99", "runs:/0/generator", "nonsense"]
+)
+def test_a_model_that_cannot_be_loaded_is_refused_with_the_names_that_can(uri):
+    with pytest.raises(StoreError) as caught:
+        load_generator(uri)
+    text = str(caught.value)
+    assert text.startswith(f"--model {uri!r} cannot be loaded (")
+    assert NAME in text.partition("in this tracking store registered are ")[2].split(", ")
+    assert "\n" not in text
+
+
+@pytest.mark.usefixtures("store")
+def test_a_store_without_models_says_how_to_make_one():
+    with pytest.raises(StoreError, match="none is registered yet; `rareflow tune` makes one"):
+        load_generator("models:/nope@champion")
+
+
+@pytest.mark.usefixtures("client")
+def test_a_model_of_another_kind_is_refused(folder):
+    script = folder / "other.py"
+    script.write_text(
+        "from mlflow.models import set_model\n"
+        "from mlflow.pyfunc import PythonModel\n"
+        "class Other(PythonModel):\n"
+        "    def predict(self, context, model_input: list[str], params=None) -> list[str]:\n"
+        "        return model_input\n"
+        "set_model(Other())\n"
+    )
+    mlflow.pyfunc.save_model("other", python_model=str(script), pip_requirements=["mlflow"])
+    with pytest.raises(StoreError, match=r"cannot be loaded .*'Other' object has no attribute 'generator'"):
+        load_generator(str(folder / "other"))
+
+
+@pytest.mark.usefixtures("client")
+def test_nothing_in_a_logged_model_is_pickled(logged):
+    model = Path(mlflow.artifacts.download_artifacts(logged[1].model_uri))
+    names = {str(path.relative_to(model)) for path in model.rglob("*") if path.is_file()}
+    assert {
+        "portable.py",
+        "artifacts/generator/spec.json",
+        "artifacts/generator/weights.safetensors",
+    } <= names
+    assert not [name for name in names if Path(name).suffix in {".pkl", ".pickle", ".pt", ".pth", ".joblib"}]
+    assert (model / "portable.py").read_text() == Path(portable.__file__).read_text()
+
+
+@pytest.mark.usefixtures("client")
+def test_the_requirements_are_exact_and_hold_neither_rareflow_nor_a_local_build(logged):
+    model = Path(mlflow.artifacts.download_artifacts(logged[1].model_uri))
+    lines = (model / "requirements.txt").read_text().splitlines()
+    assert {line.partition("==")[0] for line in lines} == set(registry._PACKAGES)
+    assert not [line for line in lines if "+" in line or "==" not in line]
+
+
+def test_the_signature_takes_counts_by_label_and_gives_the_tables_columns(logged):
+    signature = logged[1].signature
+    assert [(spec.name, spec.type.name) for spec in signature.inputs] == [
+        ("label", "string"),
+        ("count", "long"),
+    ]
+    assert [(spec.name, spec.type.name) for spec in signature.outputs] == [
+        ("pressure", "double"),
+        ("length", "long"),
+        ("result", "string"),
+        ("pump", "boolean"),
+        ("mode", "string"),
+        ("gain", "double"),
+    ]
+    assert [(spec.name, spec.dtype.name, spec.default) for spec in signature.params] == [
+        ("seed", "long", None),
+        ("temperature", "double", 1.0),
+    ]
+
+
+ELSEWHERE = """\
+import sys
+for name in ("rareflow", "optuna", "typer"):
+    sys.modules[name] = None  # as where it is not installed
+import mlflow, pandas as pd
+
+model = mlflow.pyfunc.load_model(sys.argv[1])
+wanted = pd.DataFrame({"label": ["NMRI", "MSCI"], "count": [500, 300]})
+draw = [model.predict(wanted, params={"seed": seed}) for seed in (7, 7, 8)]
+draw += [model.predict(wanted), model.predict(wanted)]
+pd.testing.assert_frame_equal(draw[0], draw[1], check_exact=True)
+for i, j in ((0, 2), (0, 3), (3, 4)):
+    assert not draw[i].equals(draw[j]), (i, j)
+cold = model.predict(wanted, params={"seed": 7, "temperature": 0.0})
+assert not cold.equals(draw[0])
+draw[0].to_parquet(sys.argv[2])
+"""
+
+
+def test_a_registered_model_makes_the_table_where_rareflow_is_not_installed(logged, folder):
+    environment = {
+        **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+        "MLFLOW_TRACKING_URI": logged[0],
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
+    command = [sys.executable, "-c", ELSEWHERE, f"models:/{NAME}/1", "drawn.parquet"]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    drawn, table = pd.read_parquet(folder / "drawn.parquet"), plant()
+    assert len(drawn) == 800
+    assert drawn["result"].tolist() == ["NMRI"] * 500 + ["MSCI"] * 300
+    assert drawn.dtypes.to_dict() == table.dtypes.to_dict()
+    assert list(drawn.columns) == list(table.columns)
+    for name in ("pressure", "length", "gain"):
+        assert drawn[name].min() >= table[name].min()
+        assert drawn[name].max() <= table[name].max()
+    assert set(drawn["mode"]) <= {"auto", "manual", "off"}
+
+
+@pytest.mark.usefixtures("client")
+def test_two_versions_of_different_code_in_one_process_each_behave_as_themselves():
+    wanted = pd.DataFrame({"label": ["NMRI"], "count": [5]})
+    today, later = (mlflow.pyfunc.load_model(f"models:/{NAME}/{version}") for version in (1, 2))
+    assert [len(model.predict(wanted)) for model in (today, later, today, later)] == [5, 10, 5, 10]
+    again = mlflow.pyfunc.load_model(f"models:/{NAME}/1")
+    assert [len(model.predict(wanted)) for model in (again, later)] == [5, 10]
+
+
+def test_mlflow_serves_a_registered_model(logged, folder):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = [shutil.which("mlflow", path=str(Path(sys.executable).parent)), "models", "serve"]
+    command += ["-m", f"models:/{NAME}/1", "--env-manager", "local", "-p", str(port), "-w", "1"]
+    environment = {**os.environ, "MLFLOW_TRACKING_URI": logged[0]}
+    environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+    with (
+        (folder / "server.txt").open("w") as output,
+        subprocess.Popen(
+            command, env=environment, stdout=output, stderr=output, start_new_session=True
+        ) as server,
+    ):
+        try:
+            address = f"http://127.0.0.1:{port}"
+            wait_for(f"{address}/ping", server)
+            asked = {"dataframe_records": [{"label": "NMRI", "count": 5}, {"label": "MSCI", "count": 3}]}
+            body = json.dumps({**asked, "params": {"seed": 7}}).encode()
+            request = urllib.request.Request(  # noqa: S310 - our own server
+                f"{address}/invocations", body, {"Content-Type": "application/json"}
+            )
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
+                rows = json.load(answer)["predictions"]
+        finally:
+            os.killpg(server.pid, 15)
+    assert [row["result"] for row in rows] == ["NMRI"] * 5 + ["MSCI"] * 3
+    assert set(rows[0]) == set(plant().columns)
+
+
+def wait_for(address, server):
+    for _ in range(240):
+        assert server.poll() is None, "the server ended"
+        try:
+            with urllib.request.urlopen(address, timeout=5):  # noqa: S310
+                return
+        except OSError:
+            time.sleep(0.5)
+    pytest.fail("the server does not answer")

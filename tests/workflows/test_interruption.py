@@ -1,0 +1,76 @@
+"""Ctrl-C in the middle of a study, and the same command again."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+import pytest
+from mlflow import MlflowClient
+from optuna.trial import TrialState
+
+from tests.workflows.commands import MLFLOW_WARNINGS, PROGRESS, rareflow
+
+pytestmark = MLFLOW_WARNINGS
+
+SCRIPT = """\
+import sys
+sys.path.insert(0, {root!r})
+from rareflow.cli import main
+from tests.workflows.commands import short_trainings
+if __name__ == "__main__":
+    with short_trainings():
+        main(sys.argv[1:])
+"""
+TUNE = ["tune", "--rows", "600", "--n-trials", "2", "--repeats", "1", "--tune-rows", "300"]
+
+
+def start(folder, *words):
+    """Start the command line with short trainings in a process of its own."""
+    script = folder / "short.py"
+    script.write_text(SCRIPT.format(root=str(Path(__file__).parents[2])))
+    command = [sys.executable, "-u", str(script), *words]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+
+
+def wait_for_the_second_trial(process, client):
+    """Wait until the first trial is over and the second has begun."""
+    for _ in range(1200):
+        assert process.poll() is None, process.stderr.read()
+        if {("trial-0000", "FINISHED"), ("trial-0001", "RUNNING")} <= set(states(client).items()):
+            return
+        time.sleep(0.05)
+    pytest.fail("there is no second trial")
+
+
+def states(client):
+    return {run.info.run_name: run.info.status for run in client.search_runs(["1"])}
+
+
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_ctrl_c_leaves_no_run_open_and_the_same_command_continues_the_study(jobs, folder):
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    client.create_experiment("rareflow")
+    with start(folder, *TUNE, "--jobs", str(jobs)) as process:
+        wait_for_the_second_trial(process, client)
+        process.send_signal(signal.SIGINT)
+        said = process.stderr.read().splitlines()
+    assert process.returncode == 130, said
+    last = [line for line in said if not PROGRESS.match(line)]
+    assert last == ["rareflow: stopped; what was finished is kept, and the same command continues a study"]
+    left = states(client)
+    assert left["trial-0000"] == "FINISHED"
+    assert left["tune gas-pipeline"] == "KILLED"
+    assert set(left.values()) <= {"FINISHED", "KILLED"}
+    assert client.search_registered_models() == []
+    ended = rareflow(*TUNE)
+    assert ended.code == 0, ended.said
+    assert any(": 1 of 2 trials done; " in line for line in ended.progress)
+    (name,) = optuna.get_all_study_names(f"sqlite:///{folder}/optuna.db")
+    trials = optuna.load_study(study_name=name, storage=f"sqlite:///{folder}/optuna.db").trials
+    done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    assert {trial.user_attrs.get("role") for trial in done} >= {"raw", "default"}
+    assert not [trial for trial in trials if trial.state == TrialState.RUNNING]
+    assert "RUNNING" not in states(client).values()
