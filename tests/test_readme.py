@@ -1,13 +1,16 @@
+import importlib.util
 import re
 import shlex
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import typer
 
 from rareflow.cli import app, main
 
-README = Path(__file__).parents[1].joinpath("README.md").read_text(encoding="utf-8")
+README_PATH = Path(__file__).parents[1] / "README.md"
+README = README_PATH.read_text(encoding="utf-8")
 
 
 def blocks(language):
@@ -31,7 +34,9 @@ def test_the_readme_names_every_command():
 
 @pytest.mark.parametrize("name", ["run", "test"])
 def test_the_two_commands_are_marked_once_and_are_one_line_each(name):
-    found = re.findall(rf"^<!-- command: {name} -->\n```sh\n(.*?)```$", README, flags=re.DOTALL | re.MULTILINE)
+    found = re.findall(
+        rf"^<!-- command: {name} -->\n```sh\n(.*?)```$", README, flags=re.DOTALL | re.MULTILINE
+    )
     assert len(found) == 1
     assert found[0].count("\n") == 1
 
@@ -45,3 +50,11 @@ def test_the_python_of_the_readme_runs_in_order(tmp_path, monkeypatch):
     names = {}
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), names)  # noqa: S102 - our own text
+
+
+def test_the_table_of_results_is_what_the_committed_results_say():
+    path = README_PATH.parent / "experiments" / "before_after.py"
+    spec = importlib.util.spec_from_file_location("before_after", path)
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    assert script.markdown(pd.read_csv(script.RESULTS)) in README

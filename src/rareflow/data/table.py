@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from rareflow.data.schema import Schema
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 __all__ = ["Table"]
 
