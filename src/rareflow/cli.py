@@ -325,7 +325,7 @@ def _number(option: str, text: str) -> float:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and end the process: 0, 2 on what the user can mend, 130 on Ctrl-C, else 1.
+    """Run the command line and end the process: 0, 2 on what the user can mend, 130 if stopped, else 1.
 
     Every problem is one line on the standard error stream; ``--debug`` raises it instead.
 
@@ -334,13 +334,15 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     arguments
         Words after the program's name; those of the process by default.
     """
+    from rareflow.workflows.interruption import stoppable
     from rareflow.workflows.progress import listen
 
     words = sys.argv[1:] if arguments is None else arguments
     listen()
     try:
-        # Typer gives the exit code of help and of Ctrl-C, and None where a command came to its end.
-        code = app(words or ["--help"], prog_name="rareflow", standalone_mode=False) or 0
+        with stoppable():
+            # Typer gives the exit code of help and of Ctrl-C, and None where a command came to its end.
+            code = app(words or ["--help"], prog_name="rareflow", standalone_mode=False) or 0
     except Exception as err:  # a user reads one line, whatever went wrong
         if "--debug" in words:
             raise

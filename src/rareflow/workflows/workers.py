@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rareflow.errors import RareflowError
 from rareflow.tracking.store import prepare_store
 from rareflow.tuning.study import open_study, work
+from rareflow.workflows.interruption import stoppable
 from rareflow.workflows.progress import listen
 from rareflow.workflows.settings import limit_threads
 from rareflow.workflows.trials import Trials
@@ -84,13 +85,13 @@ def _worker(
     """Work on a study in a process of its own."""
     # Ctrl-C reaches the whole terminal: the parent alone heeds it and passes it on, once, as a termination.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    listen()
+    limit_threads(objective.n_threads)
     try:
-        listen()
-        limit_threads(objective.n_threads)
         prepare_store(None, uri=uri)
         study = open_study(storage, name, seed=objective.seed + number)
-        work(study, objective, n_trials, Trials(parent_id, uri, study, n_trials=n_trials, jobs=jobs))
+        with stoppable():
+            work(study, objective, n_trials, Trials(parent_id, uri, study, n_trials=n_trials, jobs=jobs))
     except KeyboardInterrupt:
         return
     except RareflowError as err:

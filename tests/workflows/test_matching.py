@@ -1,0 +1,102 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from rareflow.data.schema import Schema
+from rareflow.data.table import Table
+from rareflow.errors import DataError
+from rareflow.generators.estimators import VAEWGANGP
+from rareflow.workflows.matching import check_test_part, match_generator
+
+
+def table(**columns):
+    """A table of 12 rows in two classes; columns given replace its own."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "length": np.arange(12),
+            "pressure": rng.normal(size=12),
+            "pump": np.arange(12) % 3 > 0,
+            "mode": pd.Categorical(["auto", "off"] * 6),
+            "result": ["Normal"] * 8 + ["DOS"] * 4,
+        }
+    ).assign(**columns)
+    frame = frame[[name for name in frame.columns if columns.get(name, 0) is not None]]
+    return Table(frame, Schema.infer(frame.drop(columns="result")), "result")
+
+
+def generator(**columns):
+    made = table(**columns)
+    return VAEWGANGP(steps=1, hidden_dim=8, random_state=0).fit(made.X, made.y).generator_
+
+
+def augmented(given, forger):
+    matched = match_generator(given, forger).frame
+    forged = forger.table(pd.DataFrame({"label": ["DOS"], "count": [5]}), seed=0)[list(matched.columns)]
+    pd.testing.assert_frame_equal(
+        forged.astype(matched.dtypes), forged, check_dtype=False, check_categorical=False
+    )
+    return matched
+
+
+def test_a_table_of_the_generators_own_form_stays_as_it_is():
+    given = table()
+    pd.testing.assert_frame_equal(augmented(given, generator()), given.frame)
+
+
+def test_whole_numbers_widen_where_training_had_others_and_stay_where_it_had_not():
+    length = pd.Series([np.nan, *range(11)])
+    matched = augmented(table(), generator(length=length))
+    assert matched["length"].dtype == np.float64
+    assert matched["length"].tolist() == list(range(12))
+    matched = augmented(table(length=length), generator())
+    assert matched["length"].dtype == np.float64
+    pd.testing.assert_series_equal(matched["length"], length, check_names=False)
+
+
+def test_categories_of_both_sides_are_legal_and_no_value_is_lost():
+    given = table(mode=pd.Categorical(["manual", "off"] * 6))
+    matched = augmented(given, generator())
+    assert set(matched["mode"].cat.categories) == {"auto", "manual", "off"}
+    assert matched["mode"].tolist() == given.frame["mode"].tolist()
+
+
+def test_text_and_categories_of_text_go_together():
+    text = ["auto", "off"] * 6
+    assert augmented(table(mode=text), generator())["mode"].tolist() == text
+    assert augmented(table(), generator(mode=text))["mode"].tolist() == text
+
+
+@pytest.mark.parametrize(
+    ("changes", "complaint"),
+    [
+        ({"pump": None, "mode": None}, "the table lacks the columns 'mode', 'pump', which the one"),
+        ({"rate": 1.0}, "the table has the columns 'rate', which the one that --model was trained on lacks"),
+        ({"length": pd.Categorical(range(12))}, "column 'length' holds category in the table and int64 in"),
+        ({"pump": 1}, "column 'pump' holds int64 in the table and bool in"),
+    ],
+)
+def test_a_table_of_another_form_is_refused_with_the_options_that_mend_it(changes, complaint):
+    with pytest.raises(DataError) as caught:
+        match_generator(table(**changes), generator())
+    assert complaint in str(caught.value)
+    assert "(--recipe, --label, --drop, --categorical)" in str(caught.value)
+
+
+def test_a_class_that_the_generator_does_not_know_is_refused_with_those_it_knows():
+    with pytest.raises(
+        DataError, match="class 'Recon' is unknown to --model, whose classes are DOS, Normal;"
+    ):
+        match_generator(table(result=["Normal"] * 8 + ["Recon"] * 4), generator())
+
+
+def test_a_test_part_of_the_training_tables_form_passes_with_fewer_classes_and_other_categories():
+    check_test_part(table(), table(mode=pd.Categorical(["manual", "off"] * 6), length=np.arange(12) / 2))
+    check_test_part(table(), table(result="Normal"))
+
+
+def test_a_test_part_with_a_class_of_its_own_is_refused_with_its_rows():
+    with pytest.raises(
+        DataError, match=r"label 'Recon' occurs in the test part only \(4 rows\); no detector"
+    ):
+        check_test_part(table(), table(result=["Normal"] * 8 + ["Recon"] * 4))
