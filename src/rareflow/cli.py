@@ -69,7 +69,9 @@ SplitKind = Annotated[
 ]
 TestSize = Annotated[float, typer.Option(help="Share of the rows that test, between 0 and 1.")]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
-Experiment = Annotated[str, typer.Option(help="MLflow experiment.")]
+Experiment = Annotated[
+    str, typer.Option(help="MLflow experiment. Under `mlflow run` its own --experiment-name decides.")
+]
 NThreads = Annotated[int, typer.Option(help="Threads of each process.", min=1)]
 Device = Annotated[str, typer.Option(help="Where generators train: auto, cpu or cuda.")]
 Storage = Annotated[str, typer.Option(help="Optuna's database, an SQLAlchemy URL.")]

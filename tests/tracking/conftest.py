@@ -22,14 +22,6 @@ def folder(tmp_path, monkeypatch):
     os.environ.update(saved)
 
 
-@pytest.fixture(scope="session")
-def empty_database(tmp_path_factory):
-    """A database that holds MLflow's tables and nothing else: making them takes a second."""
-    path = tmp_path_factory.mktemp("tables") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments(max_results=1)
-    return path
-
-
 @pytest.fixture
 def store(folder, empty_database):
     """The tracking URI of a prepared store with the experiment ``rare``."""

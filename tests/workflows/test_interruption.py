@@ -99,7 +99,7 @@ def test_ctrl_c_leaves_no_run_open_and_the_same_command_continues_the_study(jobs
     assert left["tune gas-pipeline"] == "KILLED"
     assert set(left.values()) <= {"FINISHED", "KILLED"}
     assert client.search_registered_models() == []
-    ended = rareflow(*TUNE)
+    ended = rareflow(*TUNE, "--jobs", jobs)
     assert ended.code == 0, ended.said
     assert any(": 1 of 2 trials done; " in line for line in ended.progress)
     (name,) = optuna.get_all_study_names(f"sqlite:///{folder}/optuna.db")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rareflow.evaluation.metrics import Scores
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["OURS", "RAW", "SMOTE", "Comparison", "compare", "summary_table"]
+__all__ = ["OURS", "RAW", "SMOTE", "Comparison", "check_labels", "compare", "summary_table"]
 
 RAW, SMOTE, OURS = "RAW", "SMOTE", "rareflow"
 
@@ -59,12 +59,7 @@ def compare(
     DataError
         If a class occurs in the test part only.
     """
-    unknown = [label for label in test.class_counts if label not in train.class_counts]
-    if unknown:
-        raise DataError(
-            f"label {unknown[0]!r} occurs in the test part only ({test.class_counts[unknown[0]]} rows); "
-            "no detector can learn it: add training rows of it, or leave its rows out of the test part"
-        )
+    check_labels(train, test)
     counts = new_rows(train.class_counts, growth)
     tables = {RAW: lambda: (train.X, train.labels)}
     if generator is not None:
@@ -78,6 +73,22 @@ def compare(
             X, y, test.X, test.labels, labels=list(train.class_counts), seed=seed, n_threads=n_threads
         )
     return scored
+
+
+def check_labels(train: Table, test: Table) -> None:
+    """Refuse a class that occurs in the test part only.
+
+    Raises
+    ------
+    DataError
+        If there is one.
+    """
+    unknown = [label for label in test.class_counts if label not in train.class_counts]
+    if unknown:
+        raise DataError(
+            f"label {unknown[0]!r} occurs in the test part only ({test.class_counts[unknown[0]]} rows); "
+            "no detector can learn it: add training rows of it, or leave its rows out of the test part"
+        )
 
 
 def summary_table(comparison: Comparison) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import _thread
 import signal
 import sys
 import threading
@@ -31,7 +30,8 @@ def stoppable() -> Iterator[None]:
     def hook(dropped: Any) -> None:  # noqa: ANN401 - its type has no name at run time
         if dropped.exc_type is KeyboardInterrupt:
             # Later, because here it would be dropped again.
-            threading.Timer(_AGAIN_S, _thread.interrupt_main, [signal.SIGTERM]).start()
+            main = threading.main_thread().ident
+            threading.Timer(_AGAIN_S, signal.pthread_kill, [main, signal.SIGTERM]).start()
         else:
             hook_before(dropped)
 

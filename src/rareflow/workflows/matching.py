@@ -9,6 +9,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from rareflow.errors import DataError
+from rareflow.evaluation.comparison import check_labels
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,12 +32,7 @@ def check_test_part(train: Table, test: Table) -> None:
     _check_columns(
         test.frame, train.frame, "the test file", "the training table", "read both alike, or mend the file"
     )
-    unknown = [label for label in test.class_counts if label not in train.class_counts]
-    if unknown:
-        raise DataError(
-            f"label {unknown[0]!r} occurs in the test part only ({test.class_counts[unknown[0]]} rows); no "
-            "detector can learn it: add training rows of it, or leave its rows out of the test part"
-        )
+    check_labels(train, test)
 
 
 def match_generator(table: Table, generator: PortableGenerator) -> Table:

@@ -48,6 +48,8 @@ class _TrialRun:
             mean = mean_summary([each.scores[detector] for each in self._repeats])
             metrics |= {f"val/{detector}/{key}": value for key, value in mean.items()}
         self._run.log_metrics(metrics, step=repeat)
+        if self._pace.due():
+            say(f"{self._name}: split {repeat + 1} scored, macro F1 {found.value:.4f}")
         if repeat == 0 and found.generator is not None:
             self._run.log_curve([asdict(step) for step in found.generator.history_])
             with TemporaryDirectory() as folder:
