@@ -228,7 +228,7 @@ BAD_OPTIONS = [
     ("tune", "--storage", "nonsense", "sqlite:///optuna.db"),
     ("tune", "--recipe", "kdd", "gas-pipeline"),
     ("tune", "--infinities", "keep", "missing|drop"),
-    ("tune", "--rare-classes", "keep", "error|drop|merge"),
+    ("tune", "--rare-classes", "spare", "error|drop|merge"),
     ("tune", "--drop", "tme", "did you mean time?"),
     ("tune", "--categorical", "pmup", "did you mean pump?"),
     ("tune", "--steps", "5", "No such option"),
@@ -333,3 +333,13 @@ def test_python_m_rareflow_is_the_command_line():
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr == "rareflow: No such command 'nope'. (see rareflow --help)\n"
+
+
+def test_official_parts_may_hold_classes_of_one_row(folder):
+    """No split has to hold them on both sides."""
+    lone = frame().assign(result=["Recon", *frame()["result"][1:]])
+    for name in ("train.csv", "test.csv"):
+        lone.to_csv(folder / name, index=False)
+    ended = rareflow("evaluate", "--data", "train.csv", "--test", "test.csv", "--label", "result")
+    assert ended.code == 0
+    assert "RAW" in ended.out

@@ -56,7 +56,10 @@ Infinities = Annotated[
 ]
 RareClasses = Annotated[
     str,
-    typer.Option(help="Classes of one row in the whole table: error, drop, or merge (into one class, Rare)."),
+    typer.Option(
+        help="Classes of one row in the whole table: error, drop, merge (into one class, Rare) or keep. "
+        "Where no split is made (augment, or --test FILE), error keeps them."
+    ),
 ]
 Rows = Annotated[int, typer.Option(help="Rows to simulate; 0: the simulator's default, 10000.", min=0)]
 Test = Annotated[str, typer.Option(help="File that is the test part. Unset: a part of --data, by --split.")]
@@ -87,8 +90,8 @@ def _names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
-def _source(ctx: typer.Context) -> DataSettings:
-    """Build the data settings from a command's options."""
+def _source(ctx: typer.Context, *, is_split: bool = True) -> DataSettings:
+    """Build the data settings from a command's options; only a split is troubled by a class of one row."""
     from rareflow.workflows.settings import DataSettings
 
     given = ctx.params
@@ -99,7 +102,7 @@ def _source(ctx: typer.Context) -> DataSettings:
         recipe=given["recipe"],
         categorical=_names(given["categorical"]),
         infinities=given["infinities"],
-        rare_classes=given["rare_classes"],
+        rare_classes="keep" if not is_split and given["rare_classes"] == "error" else given["rare_classes"],
         rows=given["rows"] or None,
         seed=given["seed"],
     )
@@ -110,7 +113,10 @@ def _settings(ctx: typer.Context) -> Settings:
     from rareflow.workflows.settings import Settings
 
     shared = ("test", "split", "test_size", "seed", "experiment", "n_threads", "device")
-    return Settings(_source(ctx), **{name: ctx.params[name] for name in shared if name in ctx.params})
+    return Settings(
+        _source(ctx, is_split=not ctx.params["test"]),
+        **{name: ctx.params[name] for name in shared if name in ctx.params},
+    )
 
 
 @app.command()
@@ -272,7 +278,9 @@ def augment(
     from rareflow.workflows import augment as workflow
 
     amount = _number("--growth", growth) if growth else None
-    typer.echo(workflow.run(_source(ctx), model=model, out=out, growth=amount, mark=mark, seed=seed))
+    typer.echo(
+        workflow.run(_source(ctx, is_split=False), model=model, out=out, growth=amount, mark=mark, seed=seed)
+    )
 
 
 @app.command()

@@ -73,8 +73,8 @@ def test_rows_are_for_the_simulated_pipeline_only(refusal, frame):
 def test_an_unknown_choice_is_refused(refusal, frame):
     said = refusal(frame, ConfigError, infinities="zero")
     assert said == "--infinities 'zero' is unknown; choose --infinities missing|drop"
-    said = refusal(frame, ConfigError, rare_classes="keep")
-    assert said == "--rare-classes 'keep' is unknown; choose --rare-classes error|drop|merge"
+    said = refusal(frame, ConfigError, rare_classes="spare")
+    assert said == "--rare-classes 'spare' is unknown; choose --rare-classes error|drop|merge|keep"
     assert "unknown recipe 'kdd'" in refusal(frame, ConfigError, recipe="kdd")
 
 
@@ -247,3 +247,10 @@ def test_narrow_and_nullable_dtypes_and_huge_values_are_kept(load, frame):
         huge=[1e300, -1e300, 0.0, 5e-324],
     )
     pd.testing.assert_frame_equal(load(frame).frame, frame)
+
+
+def test_a_class_of_one_row_is_kept_where_asked(load, frame):
+    frame.loc[3, "label"] = "lone"
+    table = load(frame, rare_classes="keep")
+    assert table.class_counts == {"a": 2, "b": 1, "lone": 1}
+    assert table.notes == ()

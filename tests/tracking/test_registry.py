@@ -21,9 +21,7 @@ from rareflow.tracking import registry
 from rareflow.tracking.registry import load_generator, log_generator, register
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
-from tests.workflows.commands import MLFLOW_WARNINGS, workplace
-
-pytestmark = MLFLOW_WARNINGS
+from tests.workflows.commands import workplace
 
 NAME = "rareflow-plant"
 GROWTH = {"NMRI": 3.0, "MSCI": 1.5}

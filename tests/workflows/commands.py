@@ -14,12 +14,6 @@ from rareflow.cli import main
 from rareflow.generators.estimators import VAEWGANGP
 from rareflow.tuning import space
 
-# MLflow 3.17 with pandas 3, while it is imported and while it saves a model; its users do not see them.
-MLFLOW_WARNINGS = [
-    pytest.mark.filterwarnings("ignore:.*Any type hint is inferred as AnyType:UserWarning"),
-    pytest.mark.filterwarnings("ignore:Operation with range is deprecated:DeprecationWarning"),
-]
-
 PROGRESS = re.compile(r"\d\d:\d\d:\d\d ")
 
 

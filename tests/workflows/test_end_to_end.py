@@ -16,9 +16,7 @@ from mlflow import MlflowClient
 from rareflow.data.load import load_table
 from rareflow.data.splits import split_table
 from rareflow.evaluation.balance import new_rows
-from tests.workflows.commands import MLFLOW_WARNINGS, rareflow, short_trainings, workplace
-
-pytestmark = MLFLOW_WARNINGS
+from tests.workflows.commands import rareflow, short_trainings, workplace
 
 NAME = "rareflow-gas-pipeline"
 CHAMPION = f"models:/{NAME}@champion"

@@ -12,12 +12,12 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from rareflow.workflows.interruption import stoppable
-from tests.workflows.commands import MLFLOW_WARNINGS, rareflow
+from tests.workflows.commands import rareflow
 
-pytestmark = MLFLOW_WARNINGS
-
+# A shell that starts a command in the background has it ignore Ctrl-C, and its children with it.
 SCRIPT = """\
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {root!r})
 from rareflow.cli import main
 from tests.workflows.commands import short_trainings

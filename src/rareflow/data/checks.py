@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 INFINITIES = ("missing", "drop")
-RARE_CLASSES = ("error", "drop", "merge")
+RARE_CLASSES = ("error", "drop", "merge", "keep")
 
 _MERGED = "Rare"
 _NAMES_SHOWN = 8
@@ -182,7 +182,7 @@ def _is_infinite(column: pd.Series) -> np.ndarray:
 def settle_rare_classes(
     frame: pd.DataFrame, label: str, treatment: str
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Drop or merge the classes that have one row in the whole table, and say so.
+    """Drop or merge the classes that have one row in the whole table, and say so; or keep them.
 
     Raises
     ------
@@ -192,7 +192,7 @@ def settle_rare_classes(
     names = frame[label].astype("str")
     counts = names.value_counts()
     lone = sorted(counts.index[counts == 1])
-    if not lone:
+    if not lone or treatment == "keep":
         return frame, ()
     shown = _some([repr(name) for name in lone])
     if treatment == "error":

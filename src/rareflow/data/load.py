@@ -55,8 +55,8 @@ def load_table(
         ``missing`` turns infinite values into missing ones, ``drop`` drops their rows; the recipe's rule by
         default.
     rare_classes
-        What becomes of classes with one row in the whole table: ``error``, ``drop``, or ``merge`` into one
-        class ``Rare``.
+        What becomes of classes with one row in the whole table: ``error``, ``drop``, ``merge`` into one
+        class ``Rare``, or ``keep``, where no split has to hold them on both sides.
     rows
         Number of simulated rows; the simulator's own default if unset.
     seed
