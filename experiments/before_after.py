@@ -3,7 +3,7 @@
     RAREFLOW_DATA=FOLDER python experiments/before_after.py
     python experiments/before_after.py --report
 
-The first line runs (36 minutes, one thread, beside other work) and writes ``before_after.csv``: a row a table,
+The first line runs (36 minutes on one busy core) and writes ``before_after.csv``: a row a table,
 regime, seed, augmenter and detector. Both draw ``images/before_after.png`` and print the README's table.
 Ten shots: every class but the largest is cut to ten training rows. SMOTE and rareflow grow each class but
 the largest by the same amount: 3 rows for each real one with all rows, 20 with ten shots. One thread.
