@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rareflow.evaluation.balance import forge, new_rows
+from rareflow.errors import ConfigError
+from rareflow.evaluation.balance import AMOUNTS, balanced_counts, boosts, forge, new_rows
 from rareflow.generators.estimators import VAEWGANGP
 
 COUNTS = {"few": 20, "one": 4, "two": 9}
@@ -70,6 +71,37 @@ def test_no_class_outgrows_the_largest_and_none_gets_more_than_asked_for(class_c
 )
 def test_growth_becomes_whole_rows_up_to_the_largest_class(growth, expected):
     assert new_rows({"big": 100, "mid": 30, "rare": 3}, growth) == expected
+
+
+@given(counts, st.floats(0, 1))
+def test_a_class_grows_geometrically_towards_the_largest_one(class_counts, amount):
+    wanted = balanced_counts(class_counts, amount)
+    largest = max(class_counts.values())
+    for label, count in class_counts.items():
+        target = count ** (1 - amount) * largest**amount
+        assert count + wanted.get(label, 0) == pytest.approx(target, abs=0.51)
+        assert count + wanted.get(label, 0) <= largest
+    assert all(new > 0 for new in wanted.values())
+
+
+@given(counts)
+def test_amount_0_forges_nothing_and_amount_1_balances(class_counts):
+    assert balanced_counts(class_counts, AMOUNTS[0]) == {}
+    full = balanced_counts(class_counts, AMOUNTS[-1])
+    assert {count + full.get(label, 0) for label, count in class_counts.items()} == {
+        max(class_counts.values())
+    }
+
+
+def test_half_way_to_balance_is_the_geometric_mean():
+    assert balanced_counts({"big": 100, "mid": 25, "rare": 1}, 0.5) == {"mid": 25, "rare": 9}
+    assert boosts({"big": 100, "mid": 25, "rare": 1}, 0.5) == {"big": 1.0, "mid": 2.0, "rare": 10.0}
+
+
+@pytest.mark.parametrize("amount", [-0.1, 1.5, float("nan")])
+def test_an_amount_outside_0_to_1_is_refused(amount):
+    with pytest.raises(ConfigError, match=f"the amount must lie between 0 .* and 1 .*, not {amount}"):
+        balanced_counts({"a": 2, "b": 1}, amount)
 
 
 def test_forging_gives_exact_counts_after_the_real_rows_in_their_dtypes(generator):

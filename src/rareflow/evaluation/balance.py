@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from rareflow.errors import ConfigError
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -14,7 +16,54 @@ if TYPE_CHECKING:
 
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["forge", "new_rows"]
+__all__ = ["AMOUNTS", "balanced_counts", "boosts", "forge", "new_rows"]
+
+AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+"""How far towards balance an augmenter may go: 0 is the table as it is, 1 full balance."""
+
+
+def boosts(class_counts: Mapping[str, int], amount: float) -> dict[str, float]:
+    """Give how much each class is to gain on the largest one.
+
+    A class of ``n`` rows gains the factor ``(n_max / n) ** amount``, geometrically between 1 and balance
+    (the tempered class prior of logit adjustment, arXiv 2007.07314).
+
+    Parameters
+    ----------
+    class_counts
+        Rows of each class in the training table, at least 1 each.
+    amount
+        How far towards balance, in 0..1.
+
+    Returns
+    -------
+    dict
+        The factor of every class, 1 for the largest.
+
+    Raises
+    ------
+    ConfigError
+        If the amount lies outside 0..1.
+    """
+    if not 0 <= amount <= 1:
+        raise ConfigError(f"the amount must lie between 0 (as it is) and 1 (full balance), not {amount}")
+    largest = max(class_counts.values())
+    return {label: (largest / count) ** amount for label, count in class_counts.items()}
+
+
+def balanced_counts(class_counts: Mapping[str, int], amount: float) -> dict[str, int]:
+    """Give the rows to forge for each class, so that it holds ``n * (n_max / n) ** amount``, rounded.
+
+    Parameters and errors are those of `boosts`.
+
+    Returns
+    -------
+    dict
+        Rows to forge, by class, only classes that get any.
+    """
+    factors = boosts(class_counts, amount)
+    wanted = {label: round(count * factors[label]) - count for label, count in class_counts.items()}
+    return {label: count for label, count in wanted.items() if count > 0}
 
 
 def new_rows(class_counts: Mapping[str, int], growth: Mapping[str, float]) -> dict[str, int]:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from imblearn.over_sampling import SMOTE, SMOTENC, RandomOverSampler
-from pandas.api.types import is_float_dtype, is_numeric_dtype
+from pandas.api.types import is_numeric_dtype
 from sklearn.neighbors import NearestNeighbors
 
 from rareflow.errors import ConfigError, DataError
+from rareflow.evaluation.matrix import from_matrix, to_matrix
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -135,7 +136,7 @@ def _interpolate(X: pd.DataFrame, new: int, generator: np.random.Generator) -> p
     categorical = [i for i, name in enumerate(X.columns) if not is_numeric_dtype(X[name].dtype)]
     if categorical and len(X) > _MIXED_PARENTS:
         X = X.iloc[generator.choice(len(X), _MIXED_PARENTS, replace=False)]
-    matrix, known = _to_matrix(X)
+    matrix, known = to_matrix(X)
     # A tree search is exact and does not compare every pair of rows; SMOTENC's sparse matrix allows none.
     algorithm = "brute" if categorical else "kd_tree"
     neighbors = NearestNeighbors(n_neighbors=min(_NEIGHBORS, len(X) - 1) + 1, algorithm=algorithm)
@@ -143,38 +144,7 @@ def _interpolate(X: pd.DataFrame, new: int, generator: np.random.Generator) -> p
         sampler = SMOTENC(categorical, k_neighbors=neighbors, random_state=_state(generator))
     else:
         sampler = SMOTE(k_neighbors=neighbors, random_state=_state(generator))
-    return _from_matrix(_oversample(sampler, matrix, new), X, known)
-
-
-def _to_matrix(X: pd.DataFrame) -> tuple[NDArray[np.float64], dict[str, pd.Index]]:
-    """Give numbers, medians where they miss, and categories as codes (-1: missing); and the categories."""
-    matrix = np.zeros(X.shape, dtype=np.float64)
-    known = {}
-    for i, name in enumerate(X.columns):
-        if is_numeric_dtype(X[name].dtype):
-            numbers = X[name].to_numpy(dtype=np.float64, na_value=np.nan)
-            missing = np.isnan(numbers)
-            if not missing.all():
-                matrix[:, i] = np.where(missing, np.median(numbers[~missing]), numbers)
-        else:
-            matrix[:, i], known[name] = pd.factorize(X[name])
-    return matrix, known
-
-
-def _from_matrix(matrix: NDArray[np.float64], X: pd.DataFrame, known: dict[str, pd.Index]) -> pd.DataFrame:
-    """Undo `_to_matrix`: the columns and dtypes of ``X``, rounded where they hold no fractions."""
-    columns = {}
-    for i, name in enumerate(X.columns):
-        values, dtype = matrix[:, i], X[name].dtype
-        if name in known:
-            codes = values.astype(np.intp)
-            column = pd.Series(known[name].take(codes, allow_fill=True, fill_value=np.nan))
-        elif X[name].isna().all():
-            column = pd.Series(np.full(len(values), np.nan))
-        else:
-            column = pd.Series(values if is_float_dtype(dtype) else np.rint(values))
-        columns[name] = column.astype(dtype)
-    return pd.DataFrame(columns)
+    return from_matrix(_oversample(sampler, matrix, new), X, known)
 
 
 def _state(generator: np.random.Generator) -> int:

@@ -1,0 +1,76 @@
+"""The generative networks to beat: VAE, WGAN, WGAN-GP, and VAE-WGAN-GP as the paper describes it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import pandas as pd
+
+from rareflow.evaluation.augmenters.base import RowAugmenter
+from rareflow.generators.estimators import VAEWGANGP
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["NetworkAugmenter", "PaperVaeWganGp", "Vae", "Wgan", "WganGp"]
+
+
+class NetworkAugmenter(RowAugmenter):
+    """Rows of a `VAEWGANGP` that is trained on the training part, one network for all classes.
+
+    A column without any value in the training part has none in the forged rows.
+
+    Attributes
+    ----------
+    settings
+        Parameters of `VAEWGANGP` that differ from its defaults.
+    """
+
+    settings: ClassVar[dict[str, Any]] = {}
+
+    def learn(self, X: pd.DataFrame, y: NDArray[np.object_], *, seed: int) -> None:
+        """Train the network."""
+        estimator = VAEWGANGP(**self.settings, random_state=seed)
+        self._generator = estimator.fit(X.dropna(axis=1, how="all"), y).generator_
+
+    def forge(self, counts: dict[str, int]) -> tuple[pd.DataFrame, NDArray[np.object_]]:
+        """Draw each class by its own seed, so that its rows do not depend on other classes' counts."""
+        labels = np.array(list(counts), dtype=object)
+        wanted = pd.DataFrame({"label": labels, "count": list(counts.values())})
+        rows = self._generator.table(wanted, seed=self.seed)
+        return rows.reindex(columns=self.X.columns), np.repeat(labels, wanted["count"])
+
+
+class Vae(NetworkAugmenter):
+    """A conditional VAE, drawn from its prior."""
+
+    name = "VAE"
+    settings: ClassVar[dict[str, Any]] = {"architecture": "vae", "sampling": "prior"}
+
+
+class Wgan(NetworkAugmenter):
+    """A conditional WGAN with weight clipping, arXiv 1701.07875."""
+
+    name = "WGAN"
+    settings: ClassVar[dict[str, Any]] = {"architecture": "wgan", "sampling": "prior"}
+
+
+class WganGp(NetworkAugmenter):
+    """A conditional WGAN with gradient penalty, arXiv 1704.00028."""
+
+    name = "WGAN-GP"
+    settings: ClassVar[dict[str, Any]] = {"architecture": "wgan-gp", "sampling": "prior"}
+
+
+class PaperVaeWganGp(NetworkAugmenter):
+    """VAE-WGAN-GP as the paper describes it: z-scores, prior sampling, always full balance."""
+
+    name = "VAE-WGAN-GP (paper)"
+    amounts = (1.0,)
+    settings: ClassVar[dict[str, Any]] = {
+        "codec": "zscore",
+        "sampling": "prior",
+        "kl_weight": 1.0,
+        "snap": "none",
+    }
