@@ -3,9 +3,12 @@ import pandas as pd
 import pytest
 
 from rareflow.errors import ConfigError, DataError
+from rareflow.evaluation.classifiers import check_detectors
 from rareflow.evaluation.detectors import DETECTORS, FeatureEncoder, evaluate_detectors, macro_f1
 
 LABELS = ["calm", "flood", "scan"]
+BAYES, NEIGHBORS = "sklearn.naive_bayes.GaussianNB", "sklearn.neighbors.KNeighborsClassifier"
+LOGISTIC = "sklearn.linear_model.LogisticRegression"
 
 
 def traffic(rows=300, seed=0):
@@ -156,3 +159,144 @@ def test_a_test_part_that_lacks_a_column_is_refused():
         DataError, match="column 'port' of the training rows is missing; give both parts the same"
     ):
         judge((X, y), (X.drop(columns="port"), y))
+
+
+@pytest.mark.parametrize("name", ["dt", "sklearn.tree.DecisionTreeClassifier"])
+def test_a_whole_weight_is_as_good_as_so_many_rows(name):
+    X, y = traffic()
+    weight = np.random.default_rng(0).integers(1, 4, len(y))
+    again = np.repeat(np.arange(len(y)), weight)
+    repeated = X.iloc[again].reset_index(drop=True), y[again]
+    test = traffic(seed=1)
+    weighted = judge((X, y), test, detectors=[name], weight=weight.astype(float))
+    assert bits(weighted) == bits(judge(repeated, test, detectors=[name]))
+
+
+@pytest.mark.parametrize("name", [*DETECTORS, LOGISTIC])
+def test_weights_change_what_is_learned(name):
+    (X, y), test = traffic(), traffic(seed=1)
+    weight = np.where(y == "scan", 1000.0, 1.0)
+    plain, heavy = (judge((X, y), test, detectors=[name], weight=each)[name] for each in (None, weight))
+    assert (plain.confusion != heavy.confusion).any()
+
+
+@pytest.mark.parametrize("name", [*DETECTORS, BAYES])
+def test_odds_of_1_change_nothing(name):
+    train, test = traffic(), traffic(seed=1)
+    plain = judge(train, test, detectors=[name])
+    assert bits(plain) == bits(judge(train, test, detectors=[name], odds=dict.fromkeys(LABELS, 1.0)))
+
+
+@pytest.mark.parametrize("name", [*DETECTORS, LOGISTIC])
+def test_equal_odds_of_all_classes_change_nothing(name):
+    train, test = traffic(), traffic(seed=1)
+    plain = judge(train, test, detectors=[name])
+    assert bits(plain) == bits(judge(train, test, detectors=[name], odds=dict.fromkeys(LABELS, 2.0)))
+
+
+@pytest.mark.parametrize("name", ["xgb", LOGISTIC])
+def test_huge_odds_predict_their_class_always(name):
+    train, test = traffic(), traffic(seed=1)
+    scores = judge(train, test, detectors=[name], odds={"flood": 1e30})[name]
+    assert scores.per_class["flood"].recall == 1
+    assert scores.confusion.sum(axis=0).tolist() == [0, len(test[1]), 0]
+
+
+def test_huge_odds_predict_their_class_wherever_a_forest_gives_it_any_vote():
+    train, test = traffic(), traffic(seed=1)
+    plain = judge(train, test, detectors=["rf"])["rf"]
+    tilted = judge(train, test, detectors=["rf"], odds={"flood": 1e30})["rf"]
+    assert tilted.per_class["flood"].recall > plain.per_class["flood"].recall
+    assert tilted.confusion[:, 1].sum() < len(test[1])
+
+
+def test_odds_of_a_class_that_no_training_row_has_do_nothing():
+    (X, y), test = traffic(), traffic(seed=1)
+    kept = y != "flood"
+    train = X[kept], y[kept]
+    assert bits(judge(train, test, odds={"flood": 9.0})) == bits(judge(train, test))
+
+
+def test_odds_leave_a_training_part_of_one_class_alone():
+    X, y = traffic()
+    calm = y == "calm"
+    for scores in judge((X[calm], y[calm]), (X, y), odds={"calm": 0.5}).values():
+        assert scores.confusion.sum(axis=0).tolist() == [len(y), 0, 0]
+
+
+@pytest.mark.parametrize("name", [BAYES, NEIGHBORS, LOGISTIC, "sklearn.ensemble.ExtraTreesClassifier"])
+def test_any_classifier_is_a_detector_by_its_import_path(name):
+    X, y = traffic()
+    X["bytes"] = X["bytes"].mask(np.arange(len(X)) % 7 == 0)
+    X["measurement"] = np.where(np.arange(len(X)) % 5 == 0, 2.3e38, -1e300)
+    X["void"] = np.nan
+    scores = judge((X, y), (X, y), detectors=[name])
+    assert list(scores) == [name]
+    assert scores[name].macro_f1 > 0.5
+    assert bits(scores) == bits(judge((X, y), (X, y), detectors=[name]))
+
+
+def test_a_detector_by_its_path_is_seeded():
+    train, test, name = traffic(), traffic(seed=1), "sklearn.ensemble.ExtraTreesClassifier"
+    assert bits(judge(train, test, detectors=[name])) != bits(judge(train, test, detectors=[name], seed=1))
+
+
+def test_a_forest_by_its_path_is_our_forest_on_any_number_of_threads():
+    train, test, name = traffic(), traffic(seed=1), "sklearn.ensemble.RandomForestClassifier"
+    ours = bits(judge(train, test, detectors=["rf"]))["rf"]
+    assert bits(judge(train, test, detectors=[name], n_threads=2))[name] == ours
+
+
+def test_missing_numbers_are_filled_by_the_training_part_alone():
+    (X, y), test = traffic(), traffic(seed=1)
+    other = test[0].assign(bytes=test[0]["bytes"].mask(np.arange(300) % 2 == 0))
+    shifted = other.assign(bytes=other["bytes"].fillna(X["bytes"].median().astype(np.float32)))
+    assert bits(judge((X, y), (other, test[1]), detectors=[BAYES])) == bits(
+        judge((X, y), (shifted, test[1]), detectors=[BAYES])
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("svm", "'svm' is unknown; .* or give a classifier's import path such as sklearn.naive_bayes"),
+        ("sklearn.nowhere.Thing", "'sklearn.nowhere.Thing' cannot be imported: No module named"),
+        ("sklearn.svm.Thing", "'sklearn.svm.Thing' cannot be imported: module .* has no attribute 'Thing'"),
+        (".GaussianNB", "'.GaussianNB' cannot be imported"),
+        ("sklearn.base.clone", "'sklearn.base.clone' is no scikit-learn classifier; give the path of one"),
+        ("sklearn.linear_model.Ridge", "'sklearn.linear_model.Ridge' is no scikit-learn classifier"),
+        ("sklearn.ensemble.VotingClassifier", "cannot be made without arguments: .*'estimators'"),
+        ("sklearn.naive_bayes.MultinomialNB", "takes no negative numbers, which tables hold; take another"),
+    ],
+)
+def test_what_is_no_detector_is_refused_with_the_reason(name, why):
+    with pytest.raises(ConfigError, match=f"detector .*{why}"):
+        check_detectors([name])
+
+
+def test_a_detector_that_takes_no_weights_is_refused_them():
+    X, y = traffic()
+    with pytest.raises(ConfigError, match="KNeighborsClassifier' takes no sample_weight, so rows cannot be"):
+        judge((X, y), (X, y), detectors=["dt", NEIGHBORS], weight=np.ones(len(y)))
+
+
+def test_a_detector_without_probabilities_is_refused_odds():
+    X, y = traffic()
+    with pytest.raises(ConfigError, match="SVC' has no predict_proba, so thresholds cannot be moved"):
+        judge((X, y), (X, y), detectors=["dt", "sklearn.svm.LinearSVC"], odds={"calm": 2.0})
+
+
+def test_weights_of_another_length_are_refused():
+    with pytest.raises(DataError, match="the training part has 300 rows but 299 weights"):
+        judge(traffic(), traffic(), weight=np.ones(299))
+
+
+def test_odds_of_a_strange_class_are_refused():
+    with pytest.raises(DataError, match=r"odds name the class 'x', which is not among the labels \['calm'"):
+        judge(traffic(), traffic(), odds={"x": 2.0})
+
+
+@pytest.mark.parametrize("factor", [0.0, -1.0, float("inf"), float("nan")])
+def test_odds_that_are_no_positive_number_are_refused(factor):
+    with pytest.raises(ConfigError, match="the odds of class 'calm' must be a finite number above 0, not"):
+        judge(traffic(), traffic(), odds={"calm": factor})

@@ -1,4 +1,4 @@
-"""The detectors that judge a training table: XGBoost, a random forest, a decision tree, as in the paper."""
+"""Detectors judge a training table: XGBoost, a random forest, a decision tree, as in the paper, or others."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.tree import DecisionTreeClassifier
-from xgboost import XGBClassifier
 
 from rareflow.errors import ConfigError, DataError
+from rareflow.evaluation.classifiers import DETECTORS, check_detectors, fit_predict
 from rareflow.evaluation.metrics import Scores, score
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
 __all__ = ["DETECTORS", "FeatureEncoder", "evaluate_detectors", "macro_f1"]
-
-DETECTORS = ("xgb", "rf", "dt")
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -85,6 +81,8 @@ def evaluate_detectors(
     *,
     labels: Sequence[str],
     detectors: Sequence[str] = DETECTORS,
+    weight: NDArray[np.float64] | None = None,
+    odds: Mapping[str, float] | None = None,
     seed: int,
     n_threads: int = 1,
 ) -> dict[str, Scores]:
@@ -101,7 +99,11 @@ def evaluate_detectors(
     labels
         Every class that may occur, in the order wanted for tables and figures.
     detectors
-        Which of `DETECTORS` to train.
+        Which of `DETECTORS` to train, or import paths of scikit-learn classifiers.
+    weight
+        How much each training row counts, above 0, shape ``(rows,)``; ``None``: all the same.
+    odds
+        Factor on the probability of a class, above 0, before the largest one wins; 1 for a class not named.
     seed
         Seed of every detector's own randomness.
     n_threads
@@ -115,22 +117,26 @@ def evaluate_detectors(
     Raises
     ------
     ConfigError
-        If a detector is unknown.
+        If a detector is unknown or cannot take weights or odds (see `check_detectors`), or odds are not
+        finite and above 0.
     DataError
-        If a part has no row, features and labels differ in length, the test part lacks a column, or a label
-        is not among ``labels``.
+        If a part has no row, features, labels and weights differ in length, the test part lacks a column, or
+        a label is not among ``labels``.
     """
-    for name in detectors:
-        if name not in DETECTORS:
-            raise ConfigError(f"detector {name!r} is unknown; choose among {', '.join(DETECTORS)}")
     _check_part("training", train_X, train_y)
     _check_part("test", test_X, test_y)
+    if weight is not None and len(weight) != len(train_y):
+        raise DataError(f"the training part has {len(train_y)} rows but {len(weight)} weights")
+    codes, classes = pd.factorize(np.asarray(train_y, dtype=object), sort=True)
+    factors = _factors(odds, classes, labels)
+    check_detectors(detectors, weights=weight is not None, odds=factors is not None)
     encoder = FeatureEncoder.fit(train_X)
     train, test = encoder.transform(train_X), encoder.transform(test_X)
-    codes, classes = pd.factorize(np.asarray(train_y, dtype=object), sort=True)
     scores = {}
     for name in detectors:
-        predicted = _predict(name, train, codes, test, seed=seed, n_threads=n_threads)
+        predicted = fit_predict(
+            name, train, codes, test, weight=weight, odds=factors, seed=seed, n_threads=n_threads
+        )
         scores[name] = score(test_y, classes[predicted], labels=labels)
     return scores
 
@@ -140,29 +146,17 @@ def macro_f1(scores: dict[str, Scores]) -> float:
     return float(np.mean([each.macro_f1 for each in scores.values()]))
 
 
-def _predict(
-    name: str,
-    train: NDArray[np.float32],
-    codes: NDArray[np.intp],
-    test: NDArray[np.float32],
-    *,
-    seed: int,
-    n_threads: int,
-) -> NDArray[np.intp]:
-    """Fit one detector on codes 0..classes-1 and predict the test rows' codes, shape ``(test rows,)``."""
-    if name == "xgb":
-        model = XGBClassifier(tree_method="hist", random_state=seed, n_jobs=n_threads)
-    elif name == "rf":
-        model = RandomForestClassifier(random_state=seed, n_jobs=n_threads)
-    else:
-        model = DecisionTreeClassifier(random_state=seed)
-    # scikit-learn finds NaN by summing columns, and values near 1e38 overflow such a sum to no harm.
-    with np.errstate(over="ignore", invalid="ignore"):
-        model.fit(train, codes)
-    if name == "rf":
-        model.set_params(n_jobs=1)  # threads add the trees' votes in any order, and a near tie then flips
-    predicted: NDArray[np.intp] = model.predict(test)
-    return predicted
+def _factors(
+    odds: Mapping[str, float] | None, classes: NDArray[Any], labels: Sequence[str]
+) -> NDArray[np.float64] | None:
+    """Give the factor on the probability of each class, ``(classes,)``; ``None`` if all are 1."""
+    for label, factor in (odds or {}).items():
+        if label not in labels:
+            raise DataError(f"odds name the class {label!r}, which is not among the labels {list(labels)}")
+        if not 0 < factor < np.inf:
+            raise ConfigError(f"the odds of class {label!r} must be a finite number above 0, not {factor}")
+    factors = np.array([(odds or {}).get(label, 1.0) for label in classes])
+    return None if (factors == 1).all() else factors
 
 
 def _check_part(part: str, X: pd.DataFrame, y: NDArray[Any]) -> None:

@@ -1,0 +1,224 @@
+"""Augmenters compared over seeds: paired differences, their intervals, and p-values that know their family.
+
+Everywhere a *score frame* is meant: one row a seed, one column an augmenter, missing where a cell is. Two
+augmenters are compared on the seeds that both have, because a seed's split moves both alike.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import nan
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from rareflow.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "Paired",
+    "Ranks",
+    "against",
+    "average_ranks",
+    "best_other",
+    "compare_paired",
+    "holm",
+    "signed_rank_p",
+]
+
+_DIGITS = 9  # results are kept in six digits; what differs beyond nine is floating-point noise
+_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Paired:
+    """An augmenter against a reference over the same seeds.
+
+    Parameters
+    ----------
+    augmenter, reference
+        By name.
+    seeds
+        How many seeds both have.
+    difference
+        Mean of augmenter minus reference, in the unit of the scores.
+    low, high
+        95 % t interval of the difference; NaN from one seed.
+    p
+        Wilcoxon's signed-rank test, two-sided, exact.
+    p_holm
+        The same after Holm's correction over the family it was made with.
+    """
+
+    augmenter: str
+    reference: str
+    seeds: int
+    difference: float
+    low: float
+    high: float
+    p: float
+    p_holm: float
+
+
+@dataclass(frozen=True, eq=False)
+class Ranks:
+    """How augmenters rank over seeds.
+
+    Parameters
+    ----------
+    ranks
+        Average rank by augmenter, 1 the best, the best first.
+    seeds
+        How many seeds all augmenters have.
+    p
+        Friedman's test that all rank alike; NaN with fewer than three augmenters or two seeds.
+    critical_difference
+        Average ranks further apart than this differ at the 5 % level (Nemenyi); NaN likewise.
+    """
+
+    ranks: pd.Series
+    seeds: int
+    p: float
+    critical_difference: float
+
+
+def compare_paired(scores: pd.DataFrame, augmenter: str, reference: str) -> Paired:
+    """Compare two augmenters on the seeds that both have; a family of one needs no correction.
+
+    Parameters
+    ----------
+    scores
+        Score frame.
+    augmenter, reference
+        Two of its columns.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or no seed that both have.
+    """
+    _check(scores, augmenter, reference)
+    differences = (scores[augmenter] - scores[reference]).dropna().to_numpy(dtype=np.float64)
+    if not len(differences):
+        raise DataError(
+            f"{augmenter!r} and {reference!r} have no seed in common; score both with the same seeds"
+        )
+    mean, half = float(differences.mean()), _half_width(differences)
+    p = signed_rank_p(differences)
+    return Paired(augmenter, reference, len(differences), mean, mean - half, mean + half, p, p)
+
+
+def against(scores: pd.DataFrame, reference: str) -> list[Paired]:
+    """Compare every other augmenter with one, as a family: p-values corrected after Holm.
+
+    Parameters and errors are those of `compare_paired`.
+
+    Returns
+    -------
+    list
+        One entry for every other column, in their order.
+    """
+    _check(scores, reference)
+    others = [str(name) for name in scores.columns if name != reference]
+    family = [compare_paired(scores, name, reference) for name in others]
+    corrected = holm([each.p for each in family])
+    return [replace(each, p_holm=float(p)) for each, p in zip(family, corrected, strict=True)]
+
+
+def best_other(scores: pd.DataFrame, augmenter: str) -> str:
+    """Give the augmenter with the highest mean among the others, of equals the first.
+
+    Raises
+    ------
+    DataError
+        If there is no such augmenter, or no other one.
+    """
+    _check(scores, augmenter)
+    means = scores.drop(columns=augmenter).mean().dropna()
+    if means.empty:
+        raise DataError(f"there is no augmenter but {augmenter!r}; score another one beside it")
+    return str(means.index[int(means.to_numpy().argmax())])
+
+
+def signed_rank_p(differences: ArrayLike) -> float:
+    """Give the exact two-sided p of Wilcoxon's signed-rank test.
+
+    Differences of 0 are left out, as Wilcoxon did; 1 if all are 0. Equal sizes share their mean rank, and the
+    distribution is that of those very ranks, so the p is exact with ties too.
+
+    Parameters
+    ----------
+    differences
+        One a seed, shape ``(seeds,)``; those below 1e-9 count as 0.
+    """
+    values = np.round(np.asarray(differences, dtype=np.float64), _DIGITS)
+    values = values[values != 0]
+    doubled = np.rint(2 * stats.rankdata(np.abs(values))).astype(np.intp)
+    # ways[s]: share of all assignments of signs whose positive doubled ranks add up to s.
+    ways = np.ones(1)
+    for rank in doubled:
+        shifted = np.concatenate([np.zeros(rank), ways])
+        ways = (np.concatenate([ways, np.zeros(rank)]) + shifted) / 2
+    smaller = min(doubled[values > 0].sum(), doubled[values < 0].sum())
+    return min(1.0, 2 * float(ways[: smaller + 1].sum()))
+
+
+def holm(p: Sequence[float]) -> NDArray[np.float64]:
+    """Correct p-values for their number after Holm 1979, in their order, shape ``(tests,)``."""
+    values = np.asarray(p, dtype=np.float64)
+    order = np.argsort(values, kind="stable")
+    steps = np.maximum.accumulate(values[order] * np.arange(len(values), 0, -1))
+    corrected = np.empty_like(values)
+    corrected[order] = np.minimum(steps, 1.0)
+    return corrected
+
+
+def average_ranks(scores: pd.DataFrame) -> Ranks:
+    """Rank the augmenters of each seed, and test whether they rank alike (Demsar 2006, JMLR 7:1-30).
+
+    Parameters
+    ----------
+    scores
+        Score frame; seeds that an augmenter lacks are left out, ties share their mean rank.
+
+    Raises
+    ------
+    DataError
+        If no seed has all augmenters.
+    """
+    whole = scores.dropna().round(_DIGITS)
+    seeds, augmenters = whole.shape
+    if not seeds:
+        raise DataError("no seed has the scores of all augmenters; finish the benchmark or leave some out")
+    each = whole.rank(axis=1, ascending=False)
+    ranks = each.mean().sort_values(kind="stable")
+    if augmenters < 3 or seeds < 2:  # noqa: PLR2004 - with fewer there is nothing to test
+        return Ranks(ranks, seeds, nan, nan)
+    if each.nunique(axis=1).eq(1).all():
+        p = 1.0  # all tied everywhere, where the statistic is 0 / 0
+    else:
+        p = float(stats.friedmanchisquare(*whole.to_numpy().T).pvalue)
+    span = float(stats.studentized_range.ppf(_LEVEL, augmenters, np.inf)) / np.sqrt(2)
+    return Ranks(ranks, seeds, p, float(span * np.sqrt(augmenters * (augmenters + 1) / (6 * seeds))))
+
+
+def _half_width(differences: NDArray[np.float64]) -> float:
+    """Give half the width of the t interval of a mean; NaN from one value."""
+    if len(differences) == 1:
+        return nan
+    error = differences.std(ddof=1) / np.sqrt(len(differences))
+    return float(stats.t.ppf((1 + _LEVEL) / 2, len(differences) - 1) * error)
+
+
+def _check(scores: pd.DataFrame, *names: str) -> None:
+    for name in names:
+        if name not in scores.columns:
+            raise DataError(
+                f"augmenter {name!r} has no scores; there are {', '.join(map(str, scores.columns))}"
+            )
