@@ -1,5 +1,6 @@
 """Prepare, train, tune, tune again, augment, evaluate, one after the other as a user would; then the laws."""
 
+import io
 import json
 import shutil
 import subprocess
@@ -188,6 +189,7 @@ def test_a_study_leaves_scores_by_class_and_confusion_matrices_before_and_after(
     assert artifacts(place, study, "evaluation") == {
         "summary.csv",
         "summary.md",
+        "fidelity.csv",
         "per_class_f1.png",
         *(f"per_class_{cell}.csv" for cell in cells),
         *(f"confusion_{cell}.png" for cell in cells),
@@ -213,6 +215,7 @@ def test_the_card_says_what_it_is_and_the_scores_beside_raw_and_smote(study, ver
         row = next(line for line in card.lower().splitlines() if line.startswith(f"| {augmenter} | xgb |"))
         assert shown in row
     assert study.data.tags["protocol"] in card
+    assert f"| C2ST AUC | {study.data.metrics['fidelity_c2st_auc']:.3f} |" in versions[1].description
     for part in ("real rows", "## Limits", "## Intended use", "| MFCI | 6 |"):
         assert part in card
 
@@ -243,6 +246,20 @@ def test_train_logs_parameters_curves_scores_and_a_model_that_is_not_registered(
     assert {"loss_curves.png", "data_card.md"} <= artifacts(place, run)
     assert 0 < run.data.metrics["test_macro_f1_rareflow"] <= 1
     assert run.info.run_id not in {version.run_id for version in versions.values()}
+
+
+@pytest.mark.parametrize("command", ["train", "tune"])
+def test_train_and_tune_log_fidelity_and_privacy_by_class_and_their_means(place, command):
+    run = runs(place, f"{command} gas-pipeline")[0]
+    table = pd.read_csv(io.StringIO(text(place, run, "evaluation/fidelity.csv")), index_col=["rows", "class"])
+    metrics = run.data.metrics
+    forged = table.loc["forged"]
+    assert (forged["forged_rows"] >= 1000).all()
+    for name in ("fidelity_marginal", "fidelity_c2st_auc", "privacy_near_copies", "privacy_membership_auc"):
+        column = name.split("_", 1)[1]
+        assert metrics[name] == pytest.approx(forged[column].mean(), abs=1e-5), name
+    assert 0.5 < metrics["fidelity_training_marginal"] <= 1
+    assert list(forged.index) == list(table.loc["training"].index)
 
 
 def test_a_trained_model_augments_under_the_name_that_train_prints(place):

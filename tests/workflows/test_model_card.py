@@ -5,8 +5,11 @@ import pandas as pd
 
 from rareflow.data.schema import Schema
 from rareflow.data.table import Table
+from rareflow.evaluation.fidelity import FIDELITY
 from rareflow.evaluation.metrics import score
+from rareflow.evaluation.privacy import PRIVACY
 from rareflow.workflows.model_card import model_card
+from rareflow.workflows.quality import Quality
 from rareflow.workflows.report import markdown_table, text_table
 
 TRUE = np.array(["Normal", "Normal", "DOS", "DOS"], dtype=object)
@@ -18,6 +21,10 @@ def scores(predicted):
 
 
 COMPARISON = {"RAW": scores(HALF), "SMOTE": scores(HALF), "rareflow": scores(TRUE)}
+QUALITY = Quality(
+    forged=pd.DataFrame([dict.fromkeys((*FIDELITY, *PRIVACY), 0.25)], index=["DOS"]),
+    training=pd.DataFrame([dict.fromkeys(FIDELITY, 0.75)], index=["DOS"]),
+)
 
 
 def card(**changes):
@@ -31,6 +38,7 @@ def card(**changes):
         growth={"DOS": 3.0},
         params={"latent_dim": 8},
         comparison=COMPARISON,
+        quality=QUALITY,
     )
 
 
@@ -52,6 +60,7 @@ def test_a_card_says_what_it_is_on_which_data_how_scored_its_limits_and_its_use(
     ):
         assert part in written, part
     assert markdown_table(COMPARISON) in written
+    assert QUALITY.to_markdown() in written
 
 
 def test_a_card_never_calls_simulated_rows_real():

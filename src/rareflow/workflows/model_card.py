@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from rareflow.data.table import Table
     from rareflow.evaluation.comparison import Comparison
+    from rareflow.workflows.quality import Quality
 
 __all__ = ["model_card"]
 
@@ -38,6 +39,7 @@ def model_card(
     growth: Mapping[str, float],
     params: Mapping[str, object],
     comparison: Comparison,
+    quality: Quality,
 ) -> str:
     """Write the card, Markdown.
 
@@ -57,6 +59,8 @@ def model_card(
         The generator's parameters.
     comparison
         Scores on the test part.
+    quality
+        Fidelity and privacy of the forged rows.
     """
     counts = train.class_counts
     forged = new_rows(counts, growth)
@@ -82,6 +86,10 @@ Validation, mean macro-F1 over the detectors:
 Test:
 
 {markdown_table(comparison)}
+
+## Forged rows beside real ones
+
+{quality.to_markdown()}
 
 ## Rows by class
 

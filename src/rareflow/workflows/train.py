@@ -11,6 +11,7 @@ from rareflow.tracking.registry import log_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
 from rareflow.workflows.fitting import check_parameters, fit_generator
+from rareflow.workflows.quality import log_quality
 from rareflow.workflows.report import log_data, score, text_table
 from rareflow.workflows.settings import Settings, check_growth, limit_threads
 
@@ -50,6 +51,7 @@ def run(settings: Settings, params: Mapping[str, Any], *, growth: float) -> str:
         run_.log_curve(history)
         run_.log_figure(loss_curves_figure(history), "loss_curves.png")
         comparison = score(run_, settings, train, test, generator.generator_, by_class)
+        log_quality(run_, train, test, generator.generator_, by_class, seed=settings.seed)
         model = log_generator(generator.generator_, growth=by_class)
     return f"""\
 Test part ({settings.protocol}):

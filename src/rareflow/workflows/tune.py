@@ -21,6 +21,7 @@ from rareflow.tuning.winner import Winner, choose
 from rareflow.workflows.fitting import fit_generator
 from rareflow.workflows.model_card import model_card
 from rareflow.workflows.progress import say
+from rareflow.workflows.quality import log_quality
 from rareflow.workflows.report import log_data, score, text_table
 from rareflow.workflows.settings import Settings, check_least, limit_threads
 from rareflow.workflows.workers import work_here, work_in_processes
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from rareflow.evaluation.comparison import Comparison
     from rareflow.generators.portable import PortableGenerator
     from rareflow.tracking.registry import Registered
+    from rareflow.workflows.quality import Quality
 
 __all__ = ["StudySettings", "run"]
 
@@ -112,8 +114,10 @@ def run(settings: Settings, how: StudySettings) -> str:
         generator = fit_generator(
             task.train, winner.candidate.generator, seed=settings.seed, device=settings.device
         ).generator_
-        comparison = score(parent, settings, task.train, task.test, generator, winner.candidate.growth)
-        registered = _register(parent, task, tags, winner, generator, comparison)
+        growth = winner.candidate.growth
+        comparison = score(parent, settings, task.train, task.test, generator, growth)
+        quality = log_quality(parent, task.train, task.test, generator, growth, seed=settings.seed)
+        registered = _register(parent, task, tags, winner, generator, comparison, quality)
     return _conclusion(winner, comparison, registered)
 
 
@@ -219,6 +223,7 @@ def _register(
     winner: Winner,
     generator: PortableGenerator,
     comparison: Comparison,
+    quality: Quality,
 ) -> Registered:
     """Register the winner under the name of its data, described by its card."""
     say("Registering the generator ...")
@@ -230,6 +235,7 @@ def _register(
         growth=winner.candidate.growth,
         params=winner.candidate.generator,
         comparison=comparison,
+        quality=quality,
     )
     parent.log_text(card, "model_card.md")
     return register(

@@ -1,0 +1,232 @@
+"""Privacy: what the forged rows of a class give away about the training rows it was learned from.
+
+Three questions, none of which answers the others: are forged rows *copies* of training rows, do they lie
+*next to* one, and can someone who holds the forged rows tell a training row from another real row of the
+class (*membership inference*)? The distance to the nearest training row alone is no measure of privacy
+(Ganev and De Cristofaro 2023, arXiv 2312.05114; "The DCR Delusion" 2025, arXiv 2505.01524). Real rows repeat
+too, so the same shares are given for held-out real rows: what is above them comes from the generator. An
+attack that fails proves nothing about a better one.
+"""
+
+from __future__ import annotations
+
+from math import nan
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import KDTree
+from scipy.spatial.distance import cdist
+from sklearn.metrics import pairwise_distances_argmin_min, roc_auc_score
+
+from rareflow.evaluation.fidelity import MIN_ROWS
+from rareflow.evaluation.space import Rows, by_class, encode, points, row_ids, stack
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["PRIVACY", "exact_copies", "membership_auc", "near_copies", "privacy", "privacy_by_class"]
+
+PRIVACY = ("copies", "copies_held_out", "near_copies", "near_copies_held_out", "membership_auc")
+"""The measures, in the order of the tables."""
+
+_ROWS = 500  # whose distances are looked at
+_FORGED_ROWS = 5_000  # that the attacker holds
+_TRAIN_ROWS = 20_000  # near to which rows are looked for
+_NEAR = 0.1  # of the typical distance between neighbours
+_SAME = 1e-4  # of that distance: what rounding can make of equal rows
+
+
+def exact_copies(train: pd.DataFrame, rows: pd.DataFrame) -> float:
+    """Give the share of rows that equal a training row in all columns, 0..1; NaN without rows.
+
+    Parameters
+    ----------
+    train
+        Training rows, shape ``(rows, columns)``.
+    rows
+        Forged rows, or held-out ones to compare with; columns are found by name.
+
+    Raises
+    ------
+    DataError
+        If a column is missing.
+    """
+    return _copies(*encode(train, rows))[0]
+
+
+def near_copies(train: pd.DataFrame, rows: pd.DataFrame, *, seed: int) -> float:
+    """Give the share of rows that are nearer to a training row than real rows are to each other, 0..1.
+
+    Near is a tenth of the typical distance: the median, over at most 500 distinct training rows, of the
+    distance to the nearest other one, in the space of `rareflow.evaluation.space.points`. Copies are near.
+
+    Parameters
+    ----------
+    train
+        Training rows of the class, shape ``(rows, columns)``. Of more than 20,000 that many are drawn, and
+        only exact copies of the others are found: the share is then a lower bound.
+    rows
+        Forged rows of it, of which at most 500 are looked at, or held-out ones to compare with.
+    seed
+        Seed of the draws.
+
+    Returns
+    -------
+    float
+        NaN without rows, or with fewer than `fidelity.MIN_ROWS` distinct training rows.
+
+    Raises
+    ------
+    DataError
+        If a column is missing.
+    """
+    known, asked = encode(train, rows)
+    return _near_copies(known, asked, seed=seed)[0]
+
+
+def membership_auc(train: pd.DataFrame, held_out: pd.DataFrame, forged: pd.DataFrame, *, seed: int) -> float:
+    """Give the AUC of an attack that tells training rows from held-out ones by the forged rows.
+
+    The attacker suspects a row near which forged rows are denser than real ones should be: the score is the
+    logarithm of the distance to the nearest held-out row (itself left out) over that to the nearest forged
+    row, which is the log ratio of two one-neighbour density estimates, but for a factor. It is DOMIAS (van
+    Breugel et al. 2023, arXiv 2302.12580) in its simplest form. Members are training rows, non-members are
+    held-out rows, which are the reference too.
+
+    Parameters
+    ----------
+    train, held_out
+        Real rows of one class, shape ``(rows, columns)``; at most 500 of each are asked about.
+    forged
+        Forged rows of it, of which the attacker holds at most 5,000: a leak beyond them is not seen.
+    seed
+        Seed of the draws.
+
+    Returns
+    -------
+    float
+        0..1. 0.5: nothing leaks this way; 1: every training row is recognised; NaN below
+        `fidelity.MIN_ROWS` rows of any kind.
+
+    Raises
+    ------
+    DataError
+        If a column is missing.
+    """
+    return _membership_auc(*encode(train, held_out, forged), seed=seed)
+
+
+def privacy(
+    train: pd.DataFrame, held_out: pd.DataFrame, forged: pd.DataFrame, *, seed: int
+) -> dict[str, float]:
+    """Give every measure of one class by name, in the order of `PRIVACY`.
+
+    Parameters are those of `membership_auc`; ``copies_held_out`` and ``near_copies_held_out`` are the shares
+    of held-out rows that are copies of training rows, or near to one. NaN as the measures have it.
+    """
+    return _measure(*encode(train, held_out, forged), seed=seed)
+
+
+def privacy_by_class(
+    train_X: pd.DataFrame,
+    train_y: NDArray[Any],
+    held_out_X: pd.DataFrame,
+    held_out_y: NDArray[Any],
+    forged_X: pd.DataFrame,
+    forged_y: NDArray[Any],
+    *,
+    seed: int,
+) -> pd.DataFrame:
+    """Give `privacy` for each class that was forged, one row a class, by name.
+
+    Parameters
+    ----------
+    train_X, held_out_X, forged_X
+        Features, shape ``(rows, columns)``, of the same columns.
+    train_y, held_out_y, forged_y
+        Labels as text, shape ``(rows,)``.
+    seed
+        Seed of every draw.
+
+    Returns
+    -------
+    DataFrame
+        Index ``class``; columns ``train_rows``, ``held_out_rows`` and ``forged_rows``, then `PRIVACY`.
+
+    Raises
+    ------
+    DataError
+        If features and labels differ in length, or a column is missing.
+    """
+    parts = ((train_X, train_y), (held_out_X, held_out_y), (forged_X, forged_y))
+    counts = ["train_rows", "held_out_rows", "forged_rows"]
+    rows = {
+        label: {**dict(zip(counts, map(len, own), strict=True)), **_measure(*own, seed=seed)}
+        for label, own in by_class(forged_y, *parts)
+    }
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[*counts, *PRIVACY]).rename_axis("class")
+
+
+def _measure(train: Rows, held_out: Rows, forged: Rows, *, seed: int) -> dict[str, float]:
+    """Take every measure of one class."""
+    copies, near = _copies(train, forged, held_out), _near_copies(train, forged, held_out, seed=seed)
+    attack = _membership_auc(train, held_out, forged, seed=seed)
+    return dict(zip(PRIVACY, (copies[0], copies[1], near[0], near[1], attack), strict=True))
+
+
+def _copies(train: Rows, *parts: Rows) -> list[float]:
+    """Give each part's share of copies."""
+    known, *asked = row_ids(train, *parts)
+    return [_share(np.isin(ids, known)) for ids in asked]
+
+
+def _near_copies(train: Rows, *parts: Rows, seed: int) -> list[float]:
+    """Give each part's share of near copies."""
+    parts = tuple(part.draw(_ROWS, seed) for part in parts)
+    every, *ids = row_ids(train, *parts)
+    train = train.draw(_TRAIN_ROWS, seed)
+    known, *asked = points(train, train, *parts)
+    known = np.unique(known, axis=0)
+    if len(known) < MIN_ROWS:
+        return [nan] * len(parts)
+    near, tree = _NEAR * _typical(known, seed), KDTree(known)
+    return [
+        _share((tree.query(rows, distance_upper_bound=near)[0] < near) | np.isin(own, every))
+        for rows, own in zip(asked, ids, strict=True)
+    ]
+
+
+def _share(marked: NDArray[np.bool_]) -> float:
+    """Give the share of what is marked; nothing has none."""
+    return float(marked.mean()) if len(marked) else nan
+
+
+def _membership_auc(train: Rows, held_out: Rows, forged: Rows, *, seed: int) -> float:
+    """Attack one class."""
+    if min(len(train), len(held_out), len(forged)) < MIN_ROWS:
+        return nan
+    parts = [part.draw(_ROWS, seed) for part in (train, held_out)]
+    members, others, made = points(stack(*parts), *parts, forged.draw(_FORGED_ROWS, seed))
+    # As many references for a member as for a non-member, which is none for itself.
+    apart = _without_itself(others)
+    to_real = np.r_[cdist(members, others[1:]).min(axis=1), apart.min(axis=1)]
+    asked = np.concatenate([members, others])
+    to_forged = pairwise_distances_argmin_min(asked, made)[1]
+    least = _SAME * (float(np.median(to_real)) or 1.0)
+    suspicion = np.log(np.maximum(to_real, least)) - np.log(np.maximum(to_forged, least))
+    return float(roc_auc_score(np.repeat([1, 0], [len(members), len(others)]), suspicion))
+
+
+def _typical(rows: NDArray[np.float64], seed: int) -> float:
+    """Give the median distance of distinct points to their nearest other one, all of a sample."""
+    if len(rows) > _ROWS:
+        rows = np.random.default_rng(seed).choice(rows, _ROWS, replace=False)
+    return float(np.median(_without_itself(rows).min(axis=1)))
+
+
+def _without_itself(rows: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the distances between points, infinite to itself, shape ``(rows, rows)``."""
+    apart = cdist(rows, rows)
+    np.fill_diagonal(apart, np.inf)
+    return apart
