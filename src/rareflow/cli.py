@@ -229,6 +229,72 @@ def train(
 
 
 @app.command()
+def benchmark(
+    ctx: typer.Context,
+    data: Data = "simulated-gas-pipeline",
+    label: Label = "",
+    drop: Drop = "",
+    recipe: Recipe = "",
+    categorical: Categorical = "",
+    infinities: Infinities = "",
+    rare_classes: RareClasses = "error",
+    rows: Rows = 0,
+    test: Test = "",
+    split: SplitKind = "random",
+    test_size: TestSize = 0.3,
+    seed: Annotated[int, typer.Option(help="The first seed of everything random.", min=0)] = 0,
+    seeds: Annotated[int, typer.Option(help="How many seeds, one after the other.", min=1)] = 10,
+    shots: Annotated[
+        str,
+        typer.Option(
+            help="Training rows that every class but the largest keeps, and all: each a table of its own."
+        ),
+    ] = "10,25,50,100,all",
+    augmenters: Annotated[
+        str, typer.Option(help="What to compare: RAW,SMOTE,... Unset: every augmenter that is registered.")
+    ] = "",
+    detectors: Annotated[
+        str,
+        typer.Option(help="xgb, rf, dt or import paths of classifiers: xgb,sklearn.naive_bayes.GaussianNB."),
+    ] = "xgb,rf,dt",
+    repeats: Annotated[
+        int,
+        typer.Option(help="Inner splits that amounts are chosen on, separately for each detector.", min=1),
+    ] = 2,
+    jobs: Annotated[int, typer.Option(help="Processes that share the cells.", min=1)] = 1,
+    out: Annotated[
+        str, typer.Option(help="Folder of results and report; what it lacks is computed.")
+    ] = "benchmark",
+    fidelity: Annotated[
+        str, typer.Option(help="Compare forged rows with real ones too: true or false.")
+    ] = "true",
+    report_only: Annotated[
+        str, typer.Option(help="Write the report on what --out holds and compute nothing: true or false.")
+    ] = "false",
+    experiment: Experiment = "rareflow",
+    n_threads: NThreads = 1,
+    debug: Debug = False,
+) -> None:
+    """Compare augmenters over shots and seeds, each tuned alike, and report with paired tests."""
+    from rareflow.workflows import benchmark as workflow
+
+    if _truth("--report-only", report_only):
+        typer.echo(workflow.report(out))
+        return
+    how = workflow.BenchmarkSettings(
+        shots=_names(shots),
+        seeds=seeds,
+        augmenters=_names(augmenters),
+        detectors=_names(detectors),
+        repeats=repeats,
+        jobs=jobs,
+        out=out,
+        fidelity=_truth("--fidelity", fidelity),
+    )
+    typer.echo(workflow.run(_settings(ctx), how))
+
+
+@app.command()
 def prepare(
     ctx: typer.Context,
     data: Data = "simulated-gas-pipeline",
@@ -359,9 +425,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
         code, message = _problem(err)
         typer.echo(f"rareflow: {' '.join(message.split())}", err=True)
     if code == _INTERRUPTED:
-        typer.echo(
-            "rareflow: stopped; what was finished is kept, and the same command continues a study", err=True
-        )
+        typer.echo("rareflow: stopped; what was finished is kept, and the same command continues", err=True)
     sys.exit(code)
 
 

@@ -1,0 +1,211 @@
+"""A benchmark's results as Markdown tables, the first in the layout of the paper's Tables 3 and 4.
+
+Every function takes frames of one number of shots, as `rareflow benchmark` keeps them: ``results`` has a row
+a seed, augmenter and detector, ``classes`` a row a seed, augmenter and class. Augmenters and detectors stand
+in the order in which the frame has them. A figure that the seeds do not allow is ``-``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import isnan
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rareflow.evaluation.published import METRICS
+from rareflow.evaluation.statistics import average_ranks, best_other, compare_paired, holm
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    import pandas as pd
+
+    from rareflow.evaluation.published import PublishedTable
+    from rareflow.evaluation.statistics import Paired
+
+__all__ = [
+    "RAW",
+    "amount_table",
+    "best_others",
+    "class_table",
+    "compare_each",
+    "comparison_table",
+    "fidelity_table",
+    "macro_table",
+    "markdown",
+    "scores_by_seed",
+]
+
+RAW = "RAW"
+"""The augmenter that leaves a table as it is."""
+
+NOTHING = "-"
+_TITLES = {"macro_precision": "precision", "macro_recall": "recall", "macro_f1": "F1"}
+_DETECTORS = {"xgb": "XGB", "rf": "RF", "dt": "DT"}
+
+
+def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a Markdown table; the first column is text, the others are figures."""
+    lines = [f"| {' | '.join(header)} |", "|---|" + "---:|" * (len(header) - 1)]
+    lines += [f"| {' | '.join(row)} |" for row in rows]
+    return "\n".join(lines)
+
+
+def macro_table(results: pd.DataFrame, published: PublishedTable | None = None) -> str:
+    """Write macro precision, recall and F1 by detector in percent, mean ± standard deviation over the seeds.
+
+    Parameters
+    ----------
+    results
+        The results of one number of shots.
+    published
+        The paper's figures of the same data; each augmenter's stand in a row below ours.
+    """
+    detectors = list(dict.fromkeys(results["detector"]))
+    columns = [(metric, detector) for metric in METRICS for detector in detectors]
+    header = ["macro avg, %", *(f"{_TITLES[metric]} {_short(name)}" for metric, name in columns)]
+    rows = []
+    for augmenter, own in results.groupby("augmenter", sort=False):
+        name = str(augmenter)
+        cells = [_mean_sd(own.loc[own["detector"] == detector, metric]) for metric, detector in columns]
+        rows.append([name, *cells])
+        if published and name in published.figures:
+            values = [published.value(name, detector, metric) for metric, detector in columns]
+            rows.append([f"*{name}, published*", *(_figure(value, 2) for value in values)])
+    return markdown(header, rows)
+
+
+def class_table(classes: pd.DataFrame) -> str:
+    """Write each class's test rows and its F1 in percent, mean over detectors and seeds, the rarest first."""
+    augmenters = list(dict.fromkeys(classes["augmenter"]))
+    support = classes.groupby("class", sort=False)["support"].agg(["min", "max"]).sort_values(["max", "min"])
+    means = 100 * classes.groupby(["class", "augmenter"], sort=False)["f1"].mean()
+    rows = [
+        [
+            str(name),
+            _span(least, most),
+            *(_figure(means.get((name, augmenter)), 1) for augmenter in augmenters),
+        ]
+        for name, least, most in support.itertuples()
+    ]
+    return markdown(["F1, %", "test rows", *augmenters], rows)
+
+
+def comparison_table(results: pd.DataFrame, reference: str = RAW) -> str:
+    """Write what each augmenter gains over one of them and over the best of the others, seed by seed.
+
+    Macro-F1 is the mean over the detectors, in percent. Differences are in points, with their 95 % t
+    interval and the p of Wilcoxon's signed-rank test after Holm's correction over the column. The rank is the
+    mean over the seeds that all augmenters have.
+    """
+    scores = scores_by_seed(results)
+    over_reference = compare_each(scores, dict.fromkeys(scores.columns, reference))
+    over_best = compare_each(scores, best_others(scores))
+    ranks = dict(average_ranks(scores).ranks.items()) if len(scores.dropna()) else {}
+    header = ["augmenter", "macro F1, %", f"over {reference}", "p", "best other", "over it", "p", "rank"]
+    rows = [
+        [
+            name,
+            _mean_sd(scores[name] / 100),
+            *_gain(over_reference.get(name)),
+            over_best[name].reference if name in over_best else NOTHING,
+            *_gain(over_best.get(name)),
+            _figure(ranks.get(name), 2),
+        ]
+        for name in scores.columns
+    ]
+    return markdown(header, rows)
+
+
+def best_others(scores: pd.DataFrame) -> dict[str, str]:
+    """Give for each augmenter the best of the others; none where it stands alone."""
+    return {name: best_other(scores, name) for name in scores.columns} if scores.shape[1] > 1 else {}
+
+
+def compare_each(scores: pd.DataFrame, references: Mapping[str, str]) -> dict[str, Paired]:
+    """Compare augmenters with a reference each, as one family; one without a seed in common is left out.
+
+    Parameters
+    ----------
+    scores
+        A row a seed, a column an augmenter.
+    references
+        The augmenter that each is compared with; itself or one that was not scored counts for nothing.
+    """
+    family = [
+        compare_paired(scores, name, reference)
+        for name, reference in references.items()
+        if name != reference and reference in scores and len(scores[[name, reference]].dropna())
+    ]
+    corrected = holm([each.p for each in family])
+    return {each.augmenter: replace(each, p_holm=float(p)) for each, p in zip(family, corrected, strict=True)}
+
+
+def amount_table(results: pd.DataFrame) -> str:
+    """Write the amounts that were chosen (median over seeds) and the seconds of a cell (mean)."""
+    detectors = list(dict.fromkeys(results["detector"]))
+    rows = []
+    for augmenter, own in results.groupby("augmenter", sort=False):
+        medians = own.groupby("detector")["amount"].median()
+        # A cell's seconds stand with each of its detectors.
+        seconds = own.drop_duplicates("seed")["seconds"].mean()
+        rows.append(
+            [str(augmenter), *(_figure(medians.get(name), 2) for name in detectors), _figure(seconds, 1)]
+        )
+    return markdown(["augmenter", *(f"amount {_short(name)}" for name in detectors), "seconds a cell"], rows)
+
+
+def fidelity_table(fidelity: pd.DataFrame) -> str:
+    """Write how near forged rows are to real ones, a row an augmenter and class, mean over the seeds."""
+    keys = ["augmenter", "class"]
+    figures = [name for name in fidelity.columns if name not in {"table", "split", "shots", "seed", *keys}]
+    means = fidelity.groupby(keys, sort=False)[figures].mean()
+    rows = []
+    for (augmenter, label), row in zip(means.index, means.to_dict("records"), strict=True):
+        values = (_figure(value, 0 if str(name).endswith("_rows") else 3) for name, value in row.items())
+        rows.append([augmenter, label, *values])
+    return markdown([*keys, *(name.replace("_", " ") for name in figures)], rows)
+
+
+def scores_by_seed(results: pd.DataFrame) -> pd.DataFrame:
+    """Give macro-F1 in percent, mean over the detectors: a row a seed, a column an augmenter.
+
+    A seed that an augmenter has not is NaN.
+    """
+    means = results.pivot_table(index="seed", columns="augmenter", values="macro_f1", aggfunc="mean")
+    return 100 * means[list(dict.fromkeys(results["augmenter"]))]
+
+
+def _mean_sd(fractions: pd.Series) -> str:
+    """Write a mean and a standard deviation in percent."""
+    values = 100 * fractions.dropna().to_numpy(dtype=np.float64)
+    if not len(values):
+        return NOTHING
+    return (
+        f"{values.mean():.2f} ± {values.std(ddof=1):.2f}" if len(values) > 1 else f"{values.mean():.2f} ± -"
+    )
+
+
+def _figure(value: float | None, digits: int) -> str:
+    """Write a figure, or that there is none."""
+    return NOTHING if value is None or isnan(value) else f"{value:,.{digits}f}"
+
+
+def _gain(found: Paired | None) -> tuple[str, str]:
+    """Write a difference with its interval, and its p."""
+    if found is None:
+        return NOTHING, NOTHING
+    if found.seeds == 1:
+        return f"{found.difference:+.2f} [-]", NOTHING
+    return f"{found.difference:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", f"{found.p_holm:.3g}"
+
+
+def _span(least: int, most: int) -> str:
+    """Write a number of rows that may differ between seeds."""
+    return f"{most:,}" if least == most else f"{least:,} to {most:,}"
+
+
+def _short(detector: str) -> str:
+    """Name a detector as the paper does; one by its import path, by its class."""
+    return _DETECTORS.get(detector, detector.rpartition(".")[2])

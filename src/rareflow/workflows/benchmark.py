@@ -1,0 +1,90 @@
+"""`rareflow benchmark`: augmenters side by side, over shots and seeds, resumed where it was stopped."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rareflow.evaluation.classifiers import check_detectors
+from rareflow.evaluation.comparison import check_labels
+from rareflow.tracking.leftovers import sweep_dead_runs
+from rareflow.tracking.runs import sweep_children
+from rareflow.tracking.store import prepare_store, without_secrets
+from rareflow.workflows.benchmarking.cells import Bench, cell_text
+from rareflow.workflows.benchmarking.countdown import Countdown
+from rareflow.workflows.benchmarking.plan import BenchmarkSettings, cells_of, facts_of, protocol_of
+from rareflow.workflows.benchmarking.pool import compute
+from rareflow.workflows.benchmarking.report import write_report
+from rareflow.workflows.benchmarking.results import Results
+from rareflow.workflows.benchmarking.runs import benchmark_run, log_cell, log_report
+from rareflow.workflows.progress import duration, say
+from rareflow.workflows.settings import limit_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rareflow.evaluation.benchmark import Cell
+    from rareflow.tracking.runs import Run
+    from rareflow.workflows.settings import Settings
+
+__all__ = ["BenchmarkSettings", "report", "run"]
+
+
+def run(settings: Settings, how: BenchmarkSettings) -> str:
+    """Compute the cells that the folder lacks, then write the report on all that it holds.
+
+    Nothing is written before data, options, folder and tracking store have passed their checks.
+
+    Returns
+    -------
+    str
+        The comparisons and where the report is, for the screen.
+    """
+    limit_threads(settings.n_threads)
+    protocol = protocol_of(settings, how)
+    check_detectors(protocol.detectors)
+    table, test = settings.parts if settings.test else (settings.source.table, None)
+    if test:
+        check_labels(table, test)
+    results = Results(how.out, facts_of(table, test, protocol, fidelity=how.fidelity))
+    uri = prepare_store(settings.experiment)
+    sweep_dead_runs()
+    cells = cells_of(how, settings.seed)
+    bench = Bench(table, test, protocol, fidelity=how.fidelity)
+    with results, benchmark_run(settings, how, results) as parent:
+        done = len(results.seconds.keys() & set(cells))
+        store = without_secrets(uri)
+        say(f"{done} of {len(cells)} cells are done; results in {how.out}, run {parent.id} in {store}")
+        try:
+            _compute(cells, bench, results, parent, jobs=how.jobs)
+        finally:
+            sweep_children(parent.id)
+        results.sort()
+        text = report(how.out)
+        log_report(parent, results.folder)
+    return text
+
+
+def report(out: str) -> str:
+    """Write the report from a folder's results alone, and give what the screen shows of it."""
+    return f"{write_report(Path(out))}\n\nThe whole report: {Path(out) / 'report.md'}"
+
+
+def _compute(cells: Sequence[Cell], bench: Bench, results: Results, parent: Run, *, jobs: int) -> None:
+    """Compute what is missing, keep and log each cell as it is done, and tell how far it is."""
+    seconds = results.seconds
+    missing = [cell for cell in cells if cell not in seconds]
+    countdown, left = Countdown(seconds, jobs=jobs), set(missing)
+    with closing(compute(missing, bench, jobs=jobs)) as computed:
+        for number, (cell, frames) in enumerate(computed, start=len(cells) - len(missing) + 1):
+            results.add(frames)
+            log_cell(parent, cell, frames)
+            found = frames["results"]
+            countdown.add(cell, float(found["seconds"].iloc[0]))
+            left.remove(cell)
+            ahead = f"; about {duration(countdown.left(left))} left" if left else ""
+            say(
+                f"cell {number} of {len(cells)} ({cell_text(cell)}): "
+                f"macro-F1 {100 * found['macro_f1'].mean():.1f}{ahead}"
+            )

@@ -1,0 +1,102 @@
+"""One cell of a benchmark as the rows that it adds to the results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from rareflow.evaluation.benchmark import make_part, run_cell
+from rareflow.evaluation.quality import quality_by_class
+from rareflow.workflows.benchmarking.plan import shots_text
+
+if TYPE_CHECKING:
+    from rareflow.data.table import Table
+    from rareflow.evaluation.benchmark import Cell, CellResult, Part, Protocol
+
+__all__ = ["Bench", "Frames", "cell_text"]
+
+Frames = dict[str, pd.DataFrame]
+"""A cell's rows by file: ``results``, ``classes`` and, where rows were forged and measured, ``fidelity``."""
+
+
+class Bench:
+    """Computes cells; what those of one number of shots and one seed share is kept until another comes.
+
+    Parameters
+    ----------
+    table
+        The whole table; with an official test part, the training part.
+    test
+        An official test part, or ``None``.
+    protocol
+        How every cell is computed.
+    fidelity
+        Whether forged rows are compared with real ones.
+    """
+
+    def __init__(self, table: Table, test: Table | None, protocol: Protocol, *, fidelity: bool) -> None:
+        self.protocol = protocol
+        self._table, self._test, self._fidelity = table, test, fidelity
+        self._parts: dict[tuple[int | None, int], Part] = {}
+
+    def frames(self, cell: Cell) -> Frames:
+        """Compute a cell."""
+        part = self._part(cell)
+        result = run_cell(part, cell.augmenter, self.protocol)
+        key = {"shots": shots_text(cell.shots), "seed": cell.seed, "augmenter": cell.augmenter}
+        split = self.protocol.split if self._test is None else "test file"
+        head = {"table": self._table.name, "split": split, **key}
+        frames = {"results": _results(head, result), "classes": _classes(head, result)}
+        if self._fidelity and result.forged:
+            quality = quality_by_class(part.train, part.test, *result.forged, seed=cell.seed)
+            frames["fidelity"] = pd.DataFrame([head] * len(quality)).join(quality.reset_index())
+        return frames
+
+    def _part(self, cell: Cell) -> Part:
+        key = (cell.shots, cell.seed)
+        if key not in self._parts:
+            # Cells come in order: the part before is done with.
+            self._parts = {
+                key: make_part(self._table, self.protocol, shots=cell.shots, seed=cell.seed, test=self._test)
+            }
+        return self._parts[key]
+
+
+def cell_text(cell: Cell) -> str:
+    """Name a cell for the screen."""
+    shots = "all rows" if cell.shots is None else f"{cell.shots} shots"
+    return f"{shots}, seed {cell.seed}, {cell.augmenter}"
+
+
+def _results(head: dict[str, object], result: CellResult) -> pd.DataFrame:
+    """Give a row a detector."""
+    return pd.DataFrame(
+        [
+            {
+                **head,
+                "detector": detector,
+                "amount": result.amounts[detector],
+                **scores.summary(),
+                "seconds": round(result.seconds, 2),
+            }
+            for detector, scores in result.scores.items()
+        ]
+    )
+
+
+def _classes(head: dict[str, object], result: CellResult) -> pd.DataFrame:
+    """Give a row a class: F1, mean over the detectors, NaN without a test row."""
+    per_class = [scores.per_class for scores in result.scores.values()]
+    return pd.DataFrame(
+        [
+            {
+                **head,
+                "class": label,
+                "f1": float(np.mean([each[label].f1 for each in per_class])),
+                "support": first.support,
+            }
+            for label, first in per_class[0].items()
+        ]
+    )

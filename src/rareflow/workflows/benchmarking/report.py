@@ -1,0 +1,180 @@
+"""A benchmark's report and figures, made from the files of its folder alone."""
+
+from __future__ import annotations
+
+from math import isnan
+from typing import TYPE_CHECKING, Any
+
+from rareflow.evaluation.benchmark_plots import class_figure, forest_figure, scarcity_figure
+from rareflow.evaluation.published import METRICS, PUBLISHED
+from rareflow.evaluation.statistics import average_ranks
+from rareflow.evaluation.tables import (
+    RAW,
+    amount_table,
+    best_others,
+    class_table,
+    compare_each,
+    comparison_table,
+    fidelity_table,
+    macro_table,
+    scores_by_seed,
+)
+from rareflow.workflows.benchmarking.plan import ALL
+from rareflow.workflows.benchmarking.results import read_facts, read_frames
+from rareflow.workflows.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from rareflow.evaluation.published import PublishedTable
+
+__all__ = ["write_report"]
+
+_OURS = "rareflow"
+_DPI = 130
+
+
+def write_report(folder: Path) -> str:
+    """Write ``report.md`` and ``figures/`` from a folder's results, and give the comparisons for the screen.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds no whole cell.
+    """
+    facts, frames = read_facts(folder), read_frames(folder)
+    (folder / "figures").mkdir(exist_ok=True)
+    drawn = []
+    for name, figure in _figures(frames):
+        figure.savefig(folder / "figures" / f"{name}.png", dpi=_DPI)
+        drawn.append(name)
+    write_text(_report(facts, frames, drawn), folder / "report.md")
+    return "\n\n".join(
+        f"{_setting(shots)}:\n{comparison_table(results)}" for shots, results in _by_shots(frames["results"])
+    )
+
+
+def _by_shots(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    for shots, rows in frame.groupby("shots", sort=False):
+        yield str(shots), rows
+
+
+def _setting(shots: str) -> str:
+    return "All rows" if shots == ALL else f"{shots} shots"
+
+
+def _figures(frames: dict[str, pd.DataFrame]) -> Iterator[tuple[str, Figure]]:
+    """Draw every figure, each with its file's name."""
+    yield "scarcity", scarcity_figure(frames["results"])
+    classes = dict(_by_shots(frames["classes"]))
+    for shots, results in _by_shots(frames["results"]):
+        scores = scores_by_seed(results)
+        over_raw = compare_each(scores, dict.fromkeys(scores.columns, RAW))
+        over_best = compare_each(scores, best_others(scores))
+        for name, found, against in (("raw", over_raw, RAW), ("best", over_best, "the best other augmenter")):
+            if found:
+                title = f"{_setting(shots)}: against {against}"
+                yield f"forest-{name}-{shots}", forest_figure(list(found.values()), title)
+        if over_raw:
+            after = _OURS if _OURS in over_raw else str(scores[list(over_raw)].mean().idxmax())
+            title = f"{_setting(shots)}: F1 by class"
+            yield f"classes-{shots}", class_figure(classes[shots], RAW, after, title)
+
+
+def _report(facts: dict[str, Any], frames: dict[str, pd.DataFrame], drawn: list[str]) -> str:
+    """Write the report with the figures that were drawn."""
+    published = None if facts["simulated"] else PUBLISHED.get(facts["table"])
+    parts = [f"# Benchmark: {facts['table']}", _protocol(facts, frames["results"]), _image("scarcity")]
+    for shots, _ in _by_shots(frames["results"]):
+        own = {name: frame[frame["shots"] == shots] for name, frame in frames.items()}
+        parts += _section(shots, own, published if shots == ALL else None)
+        parts += [_image(name) for name in drawn if name.endswith(f"-{shots}")]
+    return "\n\n".join(parts) + "\n"
+
+
+def _image(name: str) -> str:
+    return f"![{name.replace('-', ' ')}](figures/{name}.png)"
+
+
+def _protocol(facts: dict[str, Any], results: pd.DataFrame) -> str:
+    """Say how the figures came about."""
+    counts = facts["class_counts"]
+    data = "simulated: no row was measured" if facts["simulated"] else f"digest `{facts['digest'][:12]}`"
+    split = (
+        f"an official test part of {sum(facts['test_class_counts'].values()):,} rows"
+        if facts["test_digest"]
+        else f"a {facts['split']} split for each seed, test size {facts['test_size']:g}"
+    )
+    seeds = results.groupby(["shots", "augmenter"])["seed"].nunique()
+    n_seeds = str(seeds.max()) if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
+    return f"""\
+- Detectors: {", ".join(facts["detectors"])}, each at its library's defaults.
+- Data: {sum(counts.values()):,} rows in {len(counts)} classes ({data}); {split}; seeds: {n_seeds}.
+- Shots: every class but the largest keeps so many random training rows. The test part is never cut.
+- Amount: how far an augmenter moves a table towards balance (0: as it is, 1: full balance). Each detector \
+takes the amount that does best on {facts["repeats"]} inner splits of the training part, at most \
+{facts["inner_rows"]:,} rows of it. An augmenter with one amount has no choice. The test part scores once.
+- Scores are macro averages over the classes; mean ± standard deviation over the seeds. With n seeds no p \
+falls below 2 to the power of 1 - n, before Holm's correction."""
+
+
+def _section(shots: str, frames: dict[str, pd.DataFrame], published: PublishedTable | None) -> Iterator[str]:
+    """Write what one number of shots gave."""
+    results = frames["results"]
+    yield f"## {_setting(shots)}"
+    yield macro_table(results, published)
+    if published:
+        yield _note(published)
+    yield (
+        "Macro F1, mean over the detectors. Differences in points with 95 % intervals, paired by seed; p of "
+        "Wilcoxon's signed-rank test after Holm's correction over the column."
+    )
+    yield comparison_table(results)
+    yield _ranks(results)
+    yield "F1 by class, mean over detectors and seeds:"
+    yield class_table(frames["classes"])
+    yield "Amounts chosen, median over the seeds, and the mean time of a cell, choice included:"
+    yield amount_table(results)
+    if len(frames.get("fidelity", ())):
+        yield (
+            "Forged rows beside held-out real ones, mean over the seeds, at the largest amount chosen. "
+            "c2st auc: how well a forest tells the two apart (0.5: not at all). copies, near copies: shares "
+            "of rows that equal a training row, or nearly; the same of real held-out rows beside it. "
+            "membership auc: how well an attacker tells training rows from held-out ones (0.5: not at all)."
+        )
+        yield fidelity_table(frames["fidelity"])
+
+
+def _ranks(results: pd.DataFrame) -> str:
+    """Say whether the augmenters rank alike."""
+    scores = scores_by_seed(results).dropna()
+    found = average_ranks(scores) if len(scores) else None
+    if found is None or isnan(found.p):
+        return "Too few seeds or augmenters to test whether all rank alike."
+    return (
+        f"Friedman's test that all rank alike: p = {found.p:.3g} over {found.seeds} seeds; mean ranks that "
+        f"lie more than {found.critical_difference:.2f} apart differ at the 5 % level (Nemenyi)."
+    )
+
+
+def _note(published: PublishedTable) -> str:
+    """Say where the published figures are from and which of them cannot be."""
+    text = (
+        f"*published*: the paper's {published.title}. Its data, split and loader are not ours: compare the "
+        "order of the augmenters, not the figures."
+    )
+    if not published.impossible:
+        return text
+    rows = []
+    for augmenter, detector in published.impossible:
+        precision, recall, f1 = (published.value(augmenter, detector, metric) for metric in METRICS)
+        rows.append(f"{augmenter} {detector.upper()} (precision {precision}, recall {recall}, F1 {f1})")
+    return (
+        f"{text} As macro averages over the same classes some of its figures are arithmetically impossible: "
+        f"{', '.join(rows)}. A class's F1 never exceeds the mean of its precision and recall, so neither do "
+        "their averages."
+    )

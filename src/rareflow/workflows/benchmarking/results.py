@@ -1,0 +1,212 @@
+"""A benchmark's folder: what it is about, its results as plain CSV files, and whose turn it is to write.
+
+A cell's lines go to ``results.csv`` last, so a cell whose lines are all there is whole; what a killed process
+left of another one is dropped when the folder is opened again.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+from collections import Counter
+from math import inf
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from rareflow.errors import ConfigError, StoreError
+from rareflow.evaluation.augmenters.registry import known_augmenters
+from rareflow.evaluation.benchmark import Cell
+from rareflow.workflows.benchmarking.lines import Lines
+from rareflow.workflows.benchmarking.plan import ALL
+from rareflow.workflows.files import write_text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+    import pandas as pd
+
+    from rareflow.workflows.benchmarking.lines import Key, Place
+
+__all__ = ["Results", "read_facts", "read_frames"]
+
+_FILES = ("fidelity", "classes", "results")  # in the order in which a cell is written
+_FACTS, _TURN = "benchmark.json", ".run"
+# The option that decides a fact whose name is not its own; where no option does, only another folder helps.
+_OPTIONS = {
+    "table": "data",
+    "digest": "data",
+    "simulated": "data",
+    "class_counts": "data",
+    "test_digest": "test",
+    "test_class_counts": "test",
+    "format": "",
+    "inner_rows": "",
+}
+
+
+class Results:
+    """The folder of one benchmark; one process at a time may have it open.
+
+    Parameters
+    ----------
+    folder
+        Where the files are; made when the results are opened.
+    facts
+        What the results have in common, see `rareflow.workflows.benchmarking.plan.facts_of`.
+
+    Raises
+    ------
+    ConfigError
+        If the folder holds results with other facts.
+    """
+
+    def __init__(self, folder: str | Path, facts: Mapping[str, Any]) -> None:
+        self.folder, self.facts = Path(folder), dict(facts)
+        if (self.folder / _FACTS).exists():
+            _refuse_other(self.folder, read_facts(self.folder), self.facts)
+        elif (self.folder / "results.csv").exists():
+            raise ConfigError(
+                f"--out {str(folder)!r} holds results but no {_FACTS} to say of what; choose another folder"
+            )
+
+    def __enter__(self) -> Self:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._turn = (self.folder / _TURN).open("a+", encoding="utf-8")
+        except OSError as err:
+            raise StoreError(
+                f"--out {str(self.folder)!r} cannot be written ({err.strerror}); give a folder you may write"
+            ) from err
+        try:
+            # The system takes the lock back from a process that dies, however it dies.
+            fcntl.flock(self._turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as err:
+            self._turn.close()
+            raise StoreError(
+                f"another process works in --out {str(self.folder)!r}; wait for it, or choose another folder"
+            ) from err
+        if not (self.folder / _FACTS).exists():
+            write_text(json.dumps(self.facts, indent=2, ensure_ascii=False) + "\n", self.folder / _FACTS)
+        self._files = _open(self.folder)
+        whole = _whole(self._files, self.facts)
+        for file in self._files.values():
+            file.mend(whole)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._turn.close()
+
+    @property
+    def run_id(self) -> str:
+        """The MLflow run that the results were logged to last; empty if there was none."""
+        self._turn.seek(0)
+        return self._turn.read().strip()
+
+    @run_id.setter
+    def run_id(self, value: str) -> None:
+        self._turn.truncate(0)
+        self._turn.write(value + "\n")
+        self._turn.flush()
+
+    @property
+    def seconds(self) -> dict[Cell, float]:
+        """The cells that are there, and how long each took."""
+        if not len(self._files["results"]):
+            return {}
+        frame = self._files["results"].frame()[["shots", "seed", "augmenter", "seconds"]]
+        return {
+            Cell(None if shots == ALL else int(shots), int(seed), str(augmenter)): float(seconds)
+            for shots, seed, augmenter, seconds in frame.itertuples(index=False)
+        }
+
+    def add(self, frames: Mapping[str, pd.DataFrame]) -> None:
+        """Keep a cell's frames for good, by file, fractions in six digits."""
+        for name in _FILES:
+            if name in frames:
+                self._files[name].append(frames[name].round(6))
+
+    def sort(self) -> None:
+        """Write the files anew, by shots, seed and augmenter: whatever order the cells came in."""
+        place = _places()
+        for file in self._files.values():
+            file.sort(place)
+            file.mend(set(file.keys))
+
+
+def read_facts(folder: Path) -> dict[str, Any]:
+    """Read what a folder's results have in common.
+
+    Raises
+    ------
+    ConfigError
+        If it does not say.
+    """
+    path = folder / _FACTS
+    try:
+        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as err:
+        raise ConfigError(
+            f"--out {str(folder)!r} holds no {_FACTS}, so no results; run the benchmark there first"
+        ) from err
+    except ValueError as err:
+        raise ConfigError(f"{str(path)!r} is no JSON ({err}); choose another --out") from err
+    return facts
+
+
+def read_frames(folder: Path) -> dict[str, pd.DataFrame]:
+    """Read the frames of the whole cells, by file; a file without lines is left out.
+
+    Raises
+    ------
+    ConfigError
+        If there is no whole cell.
+    """
+    files = _open(folder)
+    whole = _whole(files, read_facts(folder))
+    if not whole:
+        raise ConfigError(f"--out {str(folder)!r} holds no whole cell yet; leave out --report-only")
+    frames, place = {}, _places()
+    for name, file in files.items():
+        file.sort(place)
+        kept = [key in whole for key in file.keys]
+        if any(kept):
+            frames[name] = file.frame()[kept].reset_index(drop=True)
+    return frames
+
+
+def _open(folder: Path) -> dict[str, Lines]:
+    return {name: Lines(folder / f"{name}.csv") for name in _FILES}
+
+
+def _places() -> Callable[[Key], Place]:
+    """Order cells by shots, seed and augmenter: all rows last, augmenters as in the registry."""
+    ranks = {name: i for i, name in enumerate(known_augmenters())}
+
+    def place(key: Key) -> Place:
+        shots, seed, augmenter = key
+        rank = ranks.get(augmenter, len(ranks))  # of a package that is not installed any more
+        return inf if shots == ALL else int(shots), int(seed), rank, augmenter
+
+    return place
+
+
+def _whole(files: Mapping[str, Lines], facts: Mapping[str, Any]) -> set[Key]:
+    """Give the cells of which every detector and every class is there."""
+    detectors, classes = Counter(files["results"].keys), Counter(files["classes"].keys)
+    wanted = (len(facts["detectors"]), len(facts["class_counts"]))
+    return {key for key in detectors if (detectors[key], classes[key]) == wanted}
+
+
+def _refuse_other(folder: Path, held: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
+    """Refuse results of another table or protocol, and name the first difference."""
+    for key, value in facts.items():
+        if held.get(key) != value:
+            option = _OPTIONS.get(key, key).replace("_", "-")
+            remedy = f", or the --{option} that it was made with" if option else ""
+            raise ConfigError(
+                f"--out {str(folder)!r} holds results of another {key.replace('_', ' ')} "
+                f"({held.get(key)!r}, here {value!r}); choose another folder{remedy}"
+            )

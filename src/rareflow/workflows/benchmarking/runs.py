@@ -1,0 +1,99 @@
+"""A benchmark as MLflow sees it: a parent that a later session continues, and a child for each cell."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rareflow.data.card import data_card
+from rareflow.evaluation.tables import scores_by_seed
+from rareflow.tracking.continuation import continue_run
+from rareflow.tracking.runs import Run, child_run, parent_run
+from rareflow.workflows.benchmarking.plan import shots_text
+from rareflow.workflows.benchmarking.results import read_frames
+from rareflow.workflows.report import log_data
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from rareflow.evaluation.benchmark import Cell
+    from rareflow.workflows.benchmarking.cells import Frames
+    from rareflow.workflows.benchmarking.plan import BenchmarkSettings
+    from rareflow.workflows.benchmarking.results import Results
+    from rareflow.workflows.settings import Settings
+
+__all__ = ["benchmark_run", "log_cell", "log_report"]
+
+_METRICS = ("macro_precision", "macro_recall", "macro_f1", "balanced_accuracy", "mcc")
+
+
+@contextmanager
+def benchmark_run(settings: Settings, how: BenchmarkSettings, results: Results) -> Iterator[Run]:
+    """Open the benchmark's run, or go on with the one that the results were logged to before.
+
+    What may grow from session to session (shots, seeds, augmenters) are tags, what may not are parameters.
+    """
+    continued = continue_run(results.run_id, settings.experiment)
+    facts = results.facts
+    kept = ("split", "test_size", "detectors", "repeats", "inner_rows", "fidelity")
+    params = {name: facts[name] for name in kept if facts[name] is not None}
+    params |= {"data": settings.source.data, "test": settings.test}
+    tags = {
+        "data": facts["table"],
+        "data_digest": facts["digest"],
+        "simulated": str(facts["simulated"]).lower(),
+        "shots": ",".join(how.shots),
+        "seeds": f"{settings.seed} to {settings.seed + how.seeds - 1}",
+        "augmenters": ", ".join(how.augmenters) or "all",
+    }
+    with parent_run(f"benchmark {facts['table']}", params=params, tags=tags) as parent:
+        results.run_id = parent.id
+        if not continued:
+            _log_data(parent, settings)
+        yield parent
+
+
+def log_cell(parent: Run, cell: Cell, frames: Frames) -> None:
+    """Log a cell as a child of the benchmark's run."""
+    found = frames["results"].set_index("detector")
+    shots = shots_text(cell.shots)
+    amounts = {f"amount/{detector}": amount for detector, amount in found["amount"].items()}
+    metrics = {
+        f"test/{detector}/{name}": value for name in _METRICS for detector, value in found[name].items()
+    }
+    metrics |= {f"mean_{name}": found[name].mean() for name in _METRICS}
+    metrics["seconds"] = found["seconds"].iloc[0]
+    params = {"shots": shots, "seed": cell.seed, "augmenter": cell.augmenter, **amounts}
+    with child_run(parent.id, f"{shots}-shots-seed-{cell.seed}-{cell.augmenter}", params=params) as run:
+        run.log_metrics(metrics)
+        if "fidelity" in frames:
+            run.log_text(frames["fidelity"].to_csv(index=False), "fidelity.csv")
+
+
+def log_report(parent: Run, folder: Path) -> None:
+    """Log report, results and figures, and each augmenter's mean macro-F1."""
+    for shots, found in read_frames(folder)["results"].groupby("shots", sort=False):
+        means = scores_by_seed(found).mean() / 100
+        parent.log_metrics({f"mean_macro_f1/{shots}/{name}": value for name, value in means.items()})
+    for file in ("report.md", "benchmark.json", "results.csv", "classes.csv", "fidelity.csv"):
+        if (folder / file).exists():
+            parent.log_file(folder / file)
+    parent.log_folder(folder / "figures", "figures")
+
+
+def _log_data(run: Run, settings: Settings) -> None:
+    """Log the data card and the table, whole: each seed splits it anew."""
+    if settings.test:
+        log_data(run, settings)
+        return
+    table = settings.source.table
+    run.log_text(data_card(table), "data_card.md")
+    run.log_dataset(
+        table.frame,
+        name=table.name,
+        digest=table.digest,
+        targets=table.label,
+        context="training and test",
+        source=settings.source.data,
+    )

@@ -1,0 +1,91 @@
+import io
+from math import nan
+
+import pandas as pd
+import pytest
+
+from rareflow.evaluation.benchmark_plots import class_figure, forest_figure, scarcity_figure
+from rareflow.evaluation.statistics import against
+from rareflow.evaluation.tables import scores_by_seed
+from tests.evaluation.results_frames import classes, results
+
+
+def drawn(figure):
+    """Draw the figure, so that a warning of the renderer shows, and give its first panel."""
+    figure.savefig(io.BytesIO(), format="png")
+    return figure.axes[0]
+
+
+def ticks(labels):
+    return [label.get_text() for label in labels]
+
+
+def sweep(**settings):
+    return pd.concat([results(scores, shots=name) for name, scores in settings.items()], ignore_index=True)
+
+
+def test_a_scarcity_curve_goes_through_the_means_over_seeds_and_detectors():
+    frame = sweep(few={"RAW": [0.5, 0.7], "SMOTE": [0.6, 0.6]}, all={"RAW": [0.9, 0.9], "SMOTE": [0.8, 0.8]})
+    axes = drawn(scarcity_figure(frame))
+    assert ticks(axes.get_xticklabels()) == ["few", "all"]
+    found = {line.get_label(): line.get_ydata() for line in axes.lines}
+    assert list(found) == ["RAW", "SMOTE"]
+    assert list(found["RAW"]) == pytest.approx([59, 89])
+    assert list(found["SMOTE"]) == pytest.approx([59, 79])
+
+
+def test_raw_ours_and_the_best_other_have_bands_of_one_deviation():
+    scores = {"RAW": [0.4, 0.6], "SMOTE": [0.6, 0.7], "WGAN": [0.1, 0.2], "rareflow": [0.7, 0.9]}
+    axes = drawn(scarcity_figure(sweep(few=scores, all=scores)))
+    bands = [band.get_datalim(axes.transData).y0 for band in axes.collections]
+    assert len(axes.lines) == 4
+    assert bands == pytest.approx([49 - 200**0.5, 64 - 50**0.5, 79 - 200**0.5])
+
+
+def test_an_augmenter_that_a_setting_lacks_has_a_gap_there():
+    frame = sweep(few={"RAW": [0.5]}, all={"RAW": [0.9], "SMOTE": [0.8]})
+    line = drawn(scarcity_figure(frame)).lines[1]
+    assert list(line.get_ydata()) == pytest.approx([nan, 79], nan_ok=True)
+
+
+def test_more_augmenters_than_colours_stay_apart():
+    scores = {f"augmenter {i}": [0.5] for i in range(20)}
+    lines = drawn(scarcity_figure(results(scores))).lines
+    assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 20
+
+
+def test_a_forest_has_a_line_for_each_difference_filled_where_it_is_significant():
+    scores = pd.DataFrame({"RAW": [0.0] * 8, "rareflow": [1.0, 2, 3, 4, 5, 6, 7, 8], "SMOTE": [-1.0, 1] * 4})
+    axes = drawn(forest_figure(against(scores, "RAW"), "a title"))
+    assert ticks(axes.get_yticklabels()) == ["rareflow \N{MINUS SIGN} RAW", "SMOTE \N{MINUS SIGN} RAW"]
+    zero, ours, smote = axes.lines
+    assert list(zero.get_xdata()) == [0, 0]
+    assert list(ours.get_xdata()) == [4.5]
+    assert ours.get_markerfacecolor() != "white"
+    assert smote.get_markerfacecolor() == "white"
+    assert len(axes.collections) == 2
+
+
+def test_one_seed_has_a_point_without_an_interval():
+    axes = drawn(forest_figure(against(scores_by_seed(results({"RAW": [0.5], "SMOTE": [0.6]})), "RAW"), ""))
+    assert list(axes.lines[1].get_xdata()) == pytest.approx([10])
+    assert len(axes.collections) == 0
+
+
+def test_classes_before_and_after_have_the_rarest_at_the_top_and_an_unscored_one_no_mark():
+    frame = classes(
+        {"RAW": {"Normal": [0.9, 1.0], "DOS": [0.2, 0.4]}, "SMOTE": {"Normal": [1.0, 1.0], "DOS": [nan, nan]}}
+    )
+    axes = drawn(class_figure(frame, "RAW", "SMOTE", "a title"))
+    assert ticks(axes.get_yticklabels()) == ["DOS (3)", "Normal (100)"]
+    assert axes.yaxis_inverted()
+    before, after = axes.lines
+    assert list(before.get_xdata()) == pytest.approx([0.3, 0.95])
+    assert list(after.get_xdata()) == pytest.approx([nan, 1.0], nan_ok=True)
+
+
+def test_one_seed_and_one_number_of_shots_can_be_drawn():
+    axes = drawn(scarcity_figure(results({"RAW": [0.5], "SMOTE": [0.6]})))
+    assert ticks(axes.get_xticklabels()) == ["10"]
+    frame = classes({"RAW": {"DOS": [0.5]}, "SMOTE": {"DOS": [0.6]}})
+    assert len(drawn(class_figure(frame, "RAW", "SMOTE", "")).lines) == 2

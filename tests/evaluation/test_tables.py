@@ -1,0 +1,164 @@
+from math import nan
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from rareflow.evaluation.published import PUBLISHED
+from rareflow.evaluation.tables import (
+    amount_table,
+    best_others,
+    class_table,
+    compare_each,
+    comparison_table,
+    fidelity_table,
+    macro_table,
+    markdown,
+    scores_by_seed,
+)
+from tests.evaluation.results_frames import classes, results
+
+
+def lines(table):
+    """A table's cells, line by line, the rule below the header left out."""
+    header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
+    return [header, *rows]
+
+
+def test_a_table_has_text_on_the_left_and_figures_on_the_right():
+    assert markdown(["a", "b"], [["x", "1"]]) == "| a | b |\n|---|---:|\n| x | 1 |"
+
+
+def test_the_macro_table_has_the_papers_layout_in_percent():
+    header, raw, smote = lines(macro_table(results({"RAW": [0.5, 0.6], "SMOTE": [0.7, 0.7]})))
+    assert header == [
+        "macro avg, %",
+        *("precision XGB", "precision DT", "recall XGB", "recall DT", "F1 XGB", "F1 DT"),
+    ]
+    sd = f"{np.std([50, 60], ddof=1):.2f}"
+    means = ("65.00", "63.00", "45.00", "43.00", "55.00", "53.00")
+    assert raw == ["RAW", *(f"{mean} ± {sd}" for mean in means)]
+    assert smote == [
+        "SMOTE",
+        *(f"{m} ± 0.00" for m in ("80.00", "78.00", "60.00", "58.00", "70.00", "68.00")),
+    ]
+
+
+def test_one_seed_has_no_deviation():
+    _, raw = lines(macro_table(results({"RAW": [0.5]})))
+    assert raw[-2:] == ["50.00 ± -", "48.00 ± -"]
+
+
+def test_the_published_figures_stand_below_ours_and_other_detectors_have_none():
+    frame = results({"RAW": [0.5], "ADASYN": [0.5]}, detectors=("xgb", "sklearn.naive_bayes.GaussianNB"))
+    header, _, published, adasyn = lines(macro_table(frame, PUBLISHED["gas-pipeline"]))
+    assert header[-2:] == ["F1 XGB", "F1 GaussianNB"]
+    assert published == ["*RAW, published*", "60.87", "-", "60.12", "-", "61.49", "-"]
+    assert adasyn[0] == "ADASYN"
+
+
+def test_a_seeds_score_is_the_mean_over_the_detectors_in_percent():
+    scores = scores_by_seed(results({"SMOTE": [0.7, 0.8], "RAW": [0.5]}))
+    assert list(scores.columns) == ["SMOTE", "RAW"]
+    np.testing.assert_allclose(scores["SMOTE"], [69, 79])
+    np.testing.assert_allclose(scores["RAW"], [49, nan])
+
+
+def test_the_comparison_is_paired_by_seed_against_raw_and_against_the_best_other():
+    raw, smote, ours = [0.50, 0.60, 0.70], [0.55, 0.62, 0.71], [0.58, 0.69, 0.77]
+    frame = results({"RAW": raw, "SMOTE": smote, "rareflow": ours})
+    header, first, second, third = lines(comparison_table(frame))
+    assert header == ["augmenter", "macro F1, %", "over RAW", "p", "best other", "over it", "p", "rank"]
+    assert first[:5] == ["RAW", "59.00 ± 10.00", "-", "-", "rareflow"]
+    differences = 100 * (np.array(ours) - raw)
+    low, high = stats.t.interval(0.95, 2, loc=differences.mean(), scale=stats.sem(differences))
+    assert third[2] == f"+8.00 [{low:+.2f}, {high:+.2f}]"
+    assert second[4:6] == ["rareflow", lines(comparison_table(frame))[2][5]]
+    assert second[5].startswith("-5.33 [")
+    assert third[4] == "SMOTE"
+    # The least p of three seeds is 0.25: two of them against RAW make 0.5, three against the best other 0.75.
+    assert [second[3], third[3]] == ["0.5", "0.5"]
+    assert [first[6], second[6], third[6]] == ["0.75", "0.75", "0.75"]
+    assert [first[7], second[7], third[7]] == ["3.00", "2.00", "1.00"]
+
+
+def test_one_seed_is_compared_without_interval_and_without_p():
+    _, raw, smote = lines(comparison_table(results({"RAW": [0.5], "SMOTE": [0.7]})))
+    assert raw == ["RAW", "49.00 ± -", "-", "-", "SMOTE", "-20.00 [-]", "-", "2.00"]
+    assert smote == ["SMOTE", "69.00 ± -", "+20.00 [-]", "-", "RAW", "+20.00 [-]", "-", "1.00"]
+
+
+def test_a_lone_augmenter_and_a_benchmark_without_raw_are_compared_with_nothing():
+    (_, lone) = lines(comparison_table(results({"SMOTE": [0.5, 0.6]})))
+    assert lone == ["SMOTE", "54.00 ± 7.07", "-", "-", "-", "-", "-", "1.00"]
+    _, smote, _ = lines(comparison_table(results({"SMOTE": [0.5, 0.6], "WGAN": [0.4, 0.3]})))
+    assert smote[2:5] == ["-", "-", "WGAN"]
+
+
+def test_augmenters_without_a_seed_in_common_are_not_compared():
+    frame = results({"RAW": [0.5, 0.6], "SMOTE": [0.7, 0.8]})
+    apart = frame[(frame["augmenter"] == "RAW") == (frame["seed"] == 0)]
+    _, raw, smote = lines(comparison_table(apart))
+    assert raw[2:] == ["-", "-", "-", "-", "-", "-"]
+    assert smote[2:] == ["-", "-", "-", "-", "-", "-"]
+
+
+def test_holms_family_counts_those_that_were_compared():
+    scores = pd.DataFrame({"RAW": [1.0, 2, 3], "SMOTE": [2.0, 4, 6], "WGAN": [nan, nan, nan]})
+    found = compare_each(scores, dict.fromkeys(scores.columns, "RAW"))
+    assert list(found) == ["SMOTE"]
+    assert found["SMOTE"].p_holm == found["SMOTE"].p == 0.25
+    assert best_others(scores)["RAW"] == "SMOTE"
+
+
+def test_the_class_table_has_the_rarest_class_first_with_its_test_rows():
+    frame = classes(
+        {"RAW": {"Normal": [0.9, 1.0], "DOS": [0.2, 0.4]}, "SMOTE": {"Normal": [1, 1], "DOS": [nan, nan]}}
+    )
+    assert lines(class_table(frame)) == [
+        ["F1, %", "test rows", "RAW", "SMOTE"],
+        ["DOS", "3", "30.0", "-"],
+        ["Normal", "100", "95.0", "100.0"],
+    ]
+
+
+def test_test_rows_that_differ_between_seeds_are_a_span():
+    frame = classes({"RAW": {"Normal": [0.9, 1.0]}})
+    frame["support"] = [1200, 1300]
+    assert lines(class_table(frame))[1] == ["Normal", "1,200 to 1,300", "95.0"]
+
+
+def test_amounts_are_medians_and_seconds_means_over_the_seeds():
+    frame = results({"RAW": [0.5, 0.5, 0.5], "SMOTE": [0.6, 0.6, 0.6]})
+    frame.loc[frame["detector"] == "dt", "amount"] = [0.0, 0.0, 0.0, 0.25, 0.75, 1.0]
+    frame.loc[frame["augmenter"] == "SMOTE", "seconds"] = [1, 1, 2, 2, 6, 6]
+    assert lines(amount_table(frame)) == [
+        ["augmenter", "amount XGB", "amount DT", "seconds a cell"],
+        ["RAW", "0.50", "0.00", "2.0"],
+        ["SMOTE", "0.50", "0.75", "3.0"],
+    ]
+
+
+def test_fidelity_is_the_mean_over_the_seeds_of_each_class():
+    frame = pd.DataFrame(
+        {
+            "shots": "10",
+            "seed": [0, 1],
+            "augmenter": "SMOTE",
+            "class": "DOS",
+            "forged_rows": [30, 40],
+            "c2st_auc": [0.5, 0.7],
+            "precision": [nan, nan],
+        }
+    )
+    assert lines(fidelity_table(frame)) == [
+        ["augmenter", "class", "forged rows", "c2st auc", "precision"],
+        ["SMOTE", "DOS", "35", "0.600", "-"],
+    ]
+
+
+@pytest.mark.parametrize("table", [macro_table, comparison_table, amount_table])
+def test_the_order_of_augmenters_is_that_of_the_frame(table):
+    frame = results({"SMOTE": [0.5, 0.6], "ADASYN": [0.5, 0.7], "RAW": [0.4, 0.4]})
+    assert [row[0] for row in lines(table(frame))[1:]] == ["SMOTE", "ADASYN", "RAW"]

@@ -1,0 +1,26 @@
+import pytest
+
+from rareflow.evaluation.benchmark import Cell
+from rareflow.workflows.benchmarking.countdown import Countdown
+
+
+def test_where_nothing_is_done_nothing_is_foretold():
+    assert Countdown({}, jobs=2).left([Cell(10, 0, "RAW")]) == 0
+
+
+def test_cells_take_as_long_as_those_of_their_augmenter_and_shots_did_on_average():
+    done = {
+        Cell(10, 0, "RAW"): 1.0,
+        Cell(10, 1, "RAW"): 3.0,
+        Cell(None, 0, "RAW"): 30.0,
+        Cell(10, 0, "VAE"): 50.0,
+    }
+    left = [Cell(10, 2, "RAW"), Cell(None, 1, "RAW")]
+    assert Countdown(done, jobs=1).left(left) == pytest.approx(2 + 30)
+    assert Countdown(done, jobs=2).left(left) == pytest.approx(16)
+
+
+def test_what_was_never_done_takes_as_long_as_its_augmenter_elsewhere_else_as_all_on_average():
+    done = {Cell(10, 0, "RAW"): 1.0, Cell(25, 0, "RAW"): 3.0, Cell(10, 0, "VAE"): 8.0}
+    assert Countdown(done, jobs=1).left([Cell(50, 0, "RAW")]) == pytest.approx(2)
+    assert Countdown(done, jobs=1).left([Cell(10, 0, "WGAN")]) == pytest.approx(4)

@@ -1,0 +1,63 @@
+import multiprocessing
+import time
+from contextlib import closing
+
+import pytest
+
+from rareflow.errors import DataError, StoreError
+from rareflow.evaluation.benchmark import Cell
+from rareflow.workflows.benchmarking import pool
+from rareflow.workflows.benchmarking.pool import compute
+from tests.workflows.benchmarking.benches import FakeBench
+
+
+def cells(*names):
+    return [Cell(10, seed, name) for seed, name in enumerate(names)]
+
+
+def test_one_job_computes_in_this_process_one_after_the_other():
+    asked = cells("RAW", "RAW", "RAW")
+    found = list(compute(asked, FakeBench(), jobs=1))
+    assert found == [(cell, {"results": cell.seed}) for cell in asked]
+    assert multiprocessing.active_children() == []
+
+
+def test_a_cell_that_fails_is_named_after_those_before_it():
+    computed = compute(cells("RAW", "fails", "RAW"), FakeBench(), jobs=1)
+    assert next(computed)[0].seed == 0
+    with pytest.raises(DataError, match=r"^10 shots, seed 1, fails: too few rows$"):
+        next(computed)
+
+
+def test_a_bug_is_raised_as_it_is_and_its_cell_told(monkeypatch):
+    told = []
+    monkeypatch.setattr(pool, "say", told.append)
+    with pytest.raises(ZeroDivisionError):
+        list(compute(cells("is wrong"), FakeBench(), jobs=1))
+    assert told == ["10 shots, seed 0, is wrong: FAILED"]
+
+
+def test_processes_give_what_is_done_before_a_failure_and_end_with_it():
+    found = []
+    computed = compute(cells("RAW", "sleeps", "RAW", "fails", "RAW"), FakeBench(), jobs=2)
+    with pytest.raises(DataError, match=r"^10 shots, seed 3, fails: too few rows$"):
+        found.extend(iter(lambda: next(computed), None))
+    assert [(cell.seed, frames) for cell, frames in found] == [(0, {"results": 0}), (2, {"results": 2})]
+    assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_dies_is_told_with_its_cell_and_the_remedy():
+    said = r"10 shots, seed 0, dies: its process died with exit code 7, .* with fewer --jobs$"
+    with pytest.raises(StoreError, match=said):
+        list(compute(cells("dies", "sleeps"), FakeBench(), jobs=2))
+    assert multiprocessing.active_children() == []
+
+
+@pytest.mark.slow
+def test_closing_the_cells_ends_the_processes_in_the_middle_of_their_work():
+    with closing(compute(cells("RAW", "sleeps", "sleeps"), FakeBench(), jobs=2)) as computed:
+        assert next(computed)[1] == {"results": 0}
+        assert len(multiprocessing.active_children()) == 2
+        start = time.monotonic()
+    assert time.monotonic() - start < 5
+    assert multiprocessing.active_children() == []
