@@ -186,14 +186,14 @@ def train(
     sampling: Annotated[
         str,
         typer.Option(
-            help="prior, posterior, neighbours, interpolation or residual. Unset: residual, if it can."
+            help="prior, posterior, neighbours, interpolation, residual, crossover. Unset: the last possible."
         ),
     ] = "",
     n_neighbors: Annotated[int, typer.Option(help="Latent neighbours that a row is paired with.")] = 5,
-    noise: Annotated[float, typer.Option(help="Factor on the posterior's standard deviation.")] = 0.5,
+    noise: Annotated[float, typer.Option(help="Factor on the posterior's standard deviation.")] = 1.0,
     filter: Annotated[  # noqa: A002 - the field's word
         str, typer.Option(help="Keep only rows that a forest gives to their class: true or false.")
-    ] = "false",
+    ] = "true",
     snap: Annotated[
         str, typer.Option(help="Make exact what parents share (shared), every number (observed), or none.")
     ] = "shared",
@@ -259,7 +259,7 @@ def benchmark(
     ] = "xgb,rf,dt",
     repeats: Annotated[
         int,
-        typer.Option(help="Inner splits that amounts are chosen on, separately for each detector.", min=1),
+        typer.Option(help="Inner splits that amounts are chosen on.", min=1),
     ] = 2,
     jobs: Annotated[int, typer.Option(help="Processes that share the cells.", min=1)] = 1,
     out: Annotated[

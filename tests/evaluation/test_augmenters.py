@@ -132,10 +132,11 @@ def test_a_balanced_table_gets_no_row(name):
     assert fitted(name, as_table(X, np.repeat(["u", "v"], 4))).training_set(1.0).forged == 0
 
 
-def test_only_the_paper_goes_to_full_balance_without_a_choice():
+def test_rareflow_goes_halfway_to_balance_the_paper_all_the_way_and_the_others_choose():
     amounts = {name: augmenter(name).amounts for name in AUGMENTERS}
     assert amounts.pop("RAW") == (0.0,)
     assert amounts.pop("VAE-WGAN-GP (paper)") == (1.0,)
+    assert amounts.pop("rareflow") == (0.5,)
     assert set(amounts.values()) == {AMOUNTS}
 
 

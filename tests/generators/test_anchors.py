@@ -1,12 +1,18 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from rareflow.generators import anchors
-from rareflow.generators.anchors import choose_anchors, encode_latent, fit_forest, latent_neighbours
+from rareflow.generators.anchors import (
+    choose_anchors,
+    column_groups,
+    encode_latent,
+    fit_forest,
+    latent_neighbours,
+)
 from rareflow.generators.networks import Encoder, initialise
-from rareflow.generators.portable import PortableGenerator, _Draw, forest_features
+from rareflow.generators.portable import Draw, PortableGenerator, forest_features
 from tests.generators.tables import mixed, untrained
 
 
@@ -62,24 +68,88 @@ def test_a_small_class_repeats_its_neighbours_and_a_row_alone_is_its_own(rows, e
         assert (found[7:] != np.arange(7, 7 + rows)[:, None]).all()
 
 
-def test_the_forest_as_arrays_says_what_scikit_learn_s_says_of_any_row():
+def test_columns_that_rise_and_fall_together_share_a_group_whatever_the_sign_and_others_do_not():
+    x, y, z = np.random.default_rng(0).normal(size=(3, 500))
+    near = x + 0.1 * y
+    groups = column_groups(np.column_stack([x, z, -x, near, y]), np.ones(500))
+    assert groups.dtype == np.int32
+    assert groups[0] == groups[2] == groups[3]
+    assert len({groups[0], groups[1], groups[4]}) == 3
+    assert sorted(set(groups.tolist())) == [0, 1, 2]
+
+
+def test_bending_a_column_upwards_or_downwards_changes_no_group():
+    x = np.random.default_rng(1).normal(size=(300, 6))
+    x[:, 3:] += 1.5 * x[:, :3]
+    weight = np.random.default_rng(2).integers(1, 9, 300).astype(float)
+    bent = np.column_stack([np.exp(x[:, 0]), -x[:, 1], x[:, 2] ** 3, *x[:, 3:].T * 1e300])
+    groups = column_groups(x, weight)
+    assert (groups[:3] == groups[3:]).all()
+    assert (column_groups(bent, weight) == groups).all()
+
+
+def test_rows_count_in_a_column_s_group_by_their_weight():
+    x, y = np.random.default_rng(0).normal(size=(2, 400))
+    columns = np.column_stack([x, np.where(np.arange(400) < 40, x, y)])  # alike in a tenth of the rows
+    heavy = np.where(np.arange(400) < 40, 100.0, 1.0)
+    assert len(set(column_groups(columns, np.ones(400)).tolist())) == 2
+    assert len(set(column_groups(columns, heavy).tolist())) == 1
+
+
+def test_a_constant_is_a_group_of_its_own():
+    x = np.random.default_rng(0).normal(size=50)
+    columns = np.column_stack([np.zeros(50), x, np.full(50, 1e308), -x, np.full(50, np.nan)])
+    groups = column_groups(columns, np.ones(50)).tolist()
+    assert groups[1] == groups[3]
+    assert len(set(groups)) == 4
+
+
+def test_whatever_the_weights_a_constant_goes_with_no_column_that_varies():
+    rng = np.random.default_rng(0)
+    for rows in (2, 3, 57, 999):
+        groups = column_groups(np.column_stack([np.zeros(rows), rng.normal(size=rows)]), rng.random(rows))
+        assert groups[0] != groups[1]
+
+
+@pytest.mark.parametrize("shape", [(1, 4), (5, 1), (1, 1), (5, 0)])
+def test_without_a_pair_of_rows_or_of_columns_every_column_is_a_group(shape):
+    assert column_groups(np.zeros(shape), np.ones(shape[0])).tolist() == list(range(shape[1]))
+
+
+def test_columns_at_the_ends_of_the_float_range_are_grouped_like_any():
+    x = np.array([-1.79e308, 5e-324, np.nan, 1e-310, 1.79e308, 0.0] * 9)
+    groups = column_groups(np.column_stack([x, -x, np.arange(54.0)]), np.ones(54))
+    assert groups[0] == groups[1] != groups[2]
+
+
+def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_any_row():
     rng = np.random.default_rng(0)
     features = 2.0 * rng.integers(0, 10, (400, 4)).astype(np.float32)  # thresholds are odd numbers, then
     classes = (features[:, :2].sum(axis=1) > 20).astype(int)
     classes[(features[:, 2] > 12) & (rng.random(400) < 0.8)] = 2
     generator = untrained(*mixed())[0]
     walker = PortableGenerator(generator.spec, generator.tensors | fit_forest(features, classes, 5))
-    reference = RandomForestClassifier(
-        anchors._TREES, max_depth=anchors._DEPTH, class_weight="balanced", random_state=5
-    ).fit(features, classes)
+    references = [
+        maker(anchors._TREES, max_depth=anchors._DEPTH, random_state=5).fit(features, classes)
+        for maker in (RandomForestClassifier, ExtraTreesClassifier)
+    ]
 
     rows = rng.integers(-1, 21, (3_000, 4))  # every second number stands on a threshold
-    found = walker._forest_class(_Draw(rows, np.empty((3_000, 0))))
-    share = np.sort(reference.predict_proba(rows), axis=1)
-    clear = share[:, -1] - share[:, -2] > 1e-6  # our leaves are float32: a tie may fall either way
+    found = walker._forest_class(Draw(rows, np.empty((3_000, 0))))
+    share = sum(reference.predict_proba(rows) for reference in references)
+    ranked = np.sort(share, axis=1)
+    clear = ranked[:, -1] - ranked[:, -2] > 1e-6  # our leaves are float32: a tie may fall either way
     assert clear.mean() > 0.95
-    assert (found == reference.predict(rows))[clear].all()
+    assert (found == share.argmax(axis=1))[clear].all()
     assert set(found) == {0, 1, 2}
+
+
+def test_forests_of_one_class_and_one_feature_are_leaves_that_give_every_row_to_it():
+    forest = fit_forest(np.arange(6.0, dtype=np.float32)[:, None], np.zeros(6, dtype=np.intp), 0)
+    generator = untrained(*mixed())[0]
+    walker = PortableGenerator(generator.spec, generator.tensors | forest)
+    assert (forest["forest.left"] == -1).all()
+    assert walker._forest_class(Draw(np.array([[-9.0], [9.0]]), np.empty((2, 0)))).tolist() == [0, 0]
 
 
 def test_a_forest_sees_missing_and_huge_numbers_as_finite_ones():

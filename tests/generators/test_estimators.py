@@ -87,8 +87,8 @@ def test_each_step_is_told_and_raising_there_stops_the_training_with_that_very_e
     assert all(isinstance(step, Step) for step in told)
 
 
-def test_the_default_sampling_is_residual_with_an_encoder_and_prior_without():
-    for architecture, mode in (("vae", "residual"), ("wgan", "prior")):
+def test_the_default_sampling_is_crossover_with_an_encoder_and_prior_without():
+    for architecture, mode in (("vae", "crossover"), ("wgan", "prior")):
         fitted = model(architecture=architecture).fit(X, Y)
         assert fitted.generator_.spec["sampling"]["mode"] == mode
 
@@ -154,7 +154,7 @@ def test_a_generator_saves_and_loads_what_the_estimator_samples(tmp_path):
         ({"snap": "all"}, "snap='all' is none of none, shared, observed"),
         (
             {"sampling": "smote"},
-            "sampling='smote' is none of prior, posterior, neighbours, interpolation, residual",
+            "sampling='smote' is none of prior, posterior, neighbours, interpolation, residual, crossover",
         ),
         (
             {"architecture": "wgan", "sampling": "posterior"},

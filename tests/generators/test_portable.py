@@ -142,7 +142,7 @@ def test_residual_sampling_at_no_temperature_is_interpolation_plus_the_decoder_s
 
 
 def test_a_filter_keeps_rows_that_its_forest_gives_to_their_class():
-    loose, strict = (generator_of(mode="neighbours", snap="none", filter=kept) for kept in (False, True))
+    loose, strict = (generator_of(mode="neighbours", filter=kept) for kept in (False, True))
     index = CLASSES.index("common")
 
     def share(generator):

@@ -118,7 +118,7 @@ def test_a_benchmark_is_a_parent_with_a_child_for_each_cell(place):
     assert {run.info.status for run in [parent, *found.values()]} == {"FINISHED"}
     params = child.data.params
     assert (params["shots"], params["seed"], params["augmenter"]) == ("5", "1", "class weights")
-    assert 0 <= float(params["amount/dt"]) <= 1
+    assert 0 <= float(params["amount"]) <= 1
     assert child.data.metrics["mean_macro_f1"] == child.data.metrics["test/dt/macro_f1"]
     assert parent.data.params["split"] == "random"
     assert parent.data.tags["shots"] == "5,all"

@@ -144,16 +144,13 @@ def compare_each(scores: pd.DataFrame, references: Mapping[str, str]) -> dict[st
 
 def amount_table(results: pd.DataFrame) -> str:
     """Write the amounts that were chosen (median over seeds) and the seconds of a cell (mean)."""
-    detectors = list(dict.fromkeys(results["detector"]))
-    rows = []
-    for augmenter, own in results.groupby("augmenter", sort=False):
-        medians = own.groupby("detector")["amount"].median()
-        # A cell's seconds stand with each of its detectors.
-        seconds = own.drop_duplicates("seed")["seconds"].mean()
-        rows.append(
-            [str(augmenter), *(_figure(medians.get(name), 2) for name in detectors), _figure(seconds, 1)]
-        )
-    return markdown(["augmenter", *(f"amount {_short(name)}" for name in detectors), "seconds a cell"], rows)
+    # A cell's amount and seconds stand with each of its detectors.
+    cells = results.drop_duplicates(["augmenter", "seed"]).groupby("augmenter", sort=False)
+    rows = [
+        [str(augmenter), _figure(own["amount"].median(), 2), _figure(own["seconds"].mean(), 1)]
+        for augmenter, own in cells
+    ]
+    return markdown(["augmenter", "amount", "seconds a cell"], rows)
 
 
 def fidelity_table(fidelity: pd.DataFrame) -> str:

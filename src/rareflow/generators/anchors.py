@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from sklearn.ensemble import RandomForestClassifier
+from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.stats import rankdata
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.neighbors import NearestNeighbors
 
 if TYPE_CHECKING:
@@ -14,13 +17,22 @@ if TYPE_CHECKING:
 
     from rareflow.generators.networks import Encoder
 
-__all__ = ["ANCHORS_PER_CLASS", "choose_anchors", "encode_latent", "fit_forest", "latent_neighbours"]
+__all__ = [
+    "ANCHORS_PER_CLASS",
+    "choose_anchors",
+    "column_groups",
+    "encode_latent",
+    "fit_forest",
+    "latent_neighbours",
+]
 
 ANCHORS_PER_CLASS = 2_000
 """Real rows kept of each class: bounds a registered model's size and its neighbour search."""
 
-_TREES = 32
+_FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
+_TREES = 32  # of each of the filter's two forests
 _DEPTH = 16
+_APART = 0.5  # columns whose rank correlation averages at most 1 less this may be taken from different rows
 
 
 def choose_anchors(
@@ -72,12 +84,48 @@ def latent_neighbours(mu: NDArray[np.float32], spans: list[list[int]], n_neighbo
     return found
 
 
+def column_groups(columns: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.int32]:
+    """Give each column the number of its group: columns that rise and fall together share one.
+
+    Average linkage over one less the absolute weighted Spearman correlation, cut at one half.
+
+    Parameters
+    ----------
+    columns
+        Numbers, shape ``(A, columns)``; modes by their numbers.
+    weight
+        A weight a row, shape ``(A,)``.
+
+    Returns
+    -------
+    numpy.ndarray
+        From 0, shape ``(columns,)``.
+    """
+    width = columns.shape[1]
+    if min(columns.shape) < 2:  # noqa: PLR2004 - no pair of columns, or of rows
+        return np.arange(width, dtype=np.int32)
+    ranks = rankdata(np.nan_to_num(columns), axis=0)
+    covariance = np.cov(ranks, rowvar=False, aweights=weight)
+    spread = np.sqrt(np.diag(covariance))
+    scale = np.where(spread > 0, spread, np.inf)  # a constant goes with no column that varies
+    distance = 1 - np.abs(covariance / np.outer(scale, scale)).clip(0, 1)
+    tree = linkage(distance[np.triu_indices(width, 1)], "average")
+    return (fcluster(tree, _APART, "distance") - 1).astype(np.int32)
+
+
 def fit_forest(
     features: NDArray[np.float32], classes: NDArray[np.intp], seed: int
 ) -> dict[str, NDArray[Any]]:
-    """Fit the filter's forest on the anchors and give it as arrays (``forest.*``): nothing is pickled."""
-    forest = RandomForestClassifier(_TREES, max_depth=_DEPTH, class_weight="balanced", random_state=seed)
-    trees = [tree.tree_ for tree in forest.fit(features, classes).estimators_]
+    """Fit the filter's two forests and give them as arrays (``forest.*``): nothing is pickled.
+
+    Half of the trees are a random forest's, half are extremely randomised. A leaf's feature is 0, not
+    scikit-learn's -2: a walk looks there too, and drops what it finds.
+    """
+    forests = [make(_TREES, max_depth=_DEPTH, random_state=seed) for make in _FORESTS]
+    # Sums of numbers near float32's ends are no fault, and many classes of one row are no regression.
+    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)
+        trees = [tree.tree_ for forest in forests for tree in forest.fit(features, classes).estimators_]
     sizes = [tree.node_count for tree in trees]
     roots = np.cumsum([0, *sizes[:-1]])
     moved = [
@@ -89,7 +137,7 @@ def fit_forest(
     ]
     return {
         "forest.roots": roots.astype(np.int32),
-        "forest.feature": np.concatenate([tree.feature for tree in trees]).astype(np.int32),
+        "forest.feature": np.concatenate([tree.feature for tree in trees]).clip(0).astype(np.int32),
         "forest.threshold": np.concatenate([tree.threshold for tree in trees]),
         "forest.left": np.concatenate([left for left, _ in moved]).astype(np.int32),
         "forest.right": np.concatenate([right for _, right in moved]).astype(np.int32),

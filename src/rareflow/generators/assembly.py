@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rareflow.generators.anchors import choose_anchors, encode_latent, fit_forest, latent_neighbours
+from rareflow.generators.anchors import (
+    choose_anchors,
+    column_groups,
+    encode_latent,
+    fit_forest,
+    latent_neighbours,
+)
 from rareflow.generators.codec import Codec, Encoded, category_entry
 from rareflow.generators.portable import PortableGenerator, forest_features
 
@@ -44,7 +50,7 @@ def assemble(
     sampling
         Sampling settings as the spec holds them.
     seed
-        Source of the choice of anchors and of the filter's forest.
+        Source of the choice of anchors and of the filter's forged rows and forests.
     """
     rows, spans = choose_anchors(classes, np.random.default_rng(seed))
     scaled, modes, raw = encoded.scaled[rows], encoded.modes[rows], encoded.raw[rows]
@@ -63,12 +69,9 @@ def assemble(
         "anchors.logvar": logvar,
         "anchors.neighbours": latent_neighbours(mu, spans, sampling["n_neighbors"]),
     }
-    if sampling["filter"]:
-        forest_seed = int(seed.generate_state(1)[0])
-        tensors |= fit_forest(forest_features(raw, modes), classes[rows], forest_seed)
     spec = {
         "codec": codec.kind,
-        "columns": codec.columns,
+        "columns": _grouped(codec.columns, raw, modes, 1.0 / np.bincount(classes[rows])[classes[rows]]),
         "label": {
             "name": str(labels.name),
             "dtype": "category" if isinstance(labels.dtype, pd.CategoricalDtype) else str(labels.dtype),
@@ -83,4 +86,38 @@ def assemble(
         "decoder": {"latent_dim": latent_dim, "hidden_dim": weights["net.0.weight"].shape[0]},
         "sampling": sampling,
     }
+    if sampling["filter"]:
+        tensors |= _filter(PortableGenerator(spec, tensors), classes[rows], int(seed.generate_state(1)[0]))
     return PortableGenerator(spec, tensors)
+
+
+def _grouped(
+    columns: list[dict[str, Any]],
+    raw: NDArray[np.float64],
+    modes: NDArray[np.int16],
+    weight: NDArray[np.float64],
+) -> list[dict[str, Any]]:
+    """Give each column's entry with the number of its group; see `column_groups`."""
+    values = np.zeros((len(raw), len(columns)))
+    for j, entry in enumerate(columns):
+        if entry["scalar"] is not None:
+            values[:, j] = raw[:, entry["scalar"]]
+        elif entry["block"] is not None:
+            values[:, j] = modes[:, entry["block"]]
+    groups = column_groups(values, weight).tolist()
+    return [entry | {"group": group} for entry, group in zip(columns, groups, strict=True)]
+
+
+def _filter(unfiltered: PortableGenerator, classes: NDArray[np.intp], seed: int) -> dict[str, NDArray[Any]]:
+    """Fit the filter's forests on the anchors and on forged rows.
+
+    A class of n anchors beside a largest of m is grown to the square root of n m: a forest that saw ten rows
+    of it would keep only what lies next to them.
+    """
+    counts, rng = np.bincount(classes), np.random.default_rng(seed)
+    wanted = np.sqrt(counts * float(counts.max())).round().astype(int) - counts
+    draws = [unfiltered.draw(index, count, rng, cross=False) for index, count in enumerate(wanted)]
+    scalars = np.vstack([unfiltered.tensors["anchors.raw"], *(draw.scalars for draw in draws)])
+    modes = np.vstack([unfiltered.tensors["anchors.modes"], *(draw.modes for draw in draws)])
+    kinds = np.concatenate([classes, np.repeat(np.arange(len(counts)), wanted)])
+    return fit_forest(forest_features(scalars, modes), kinds, seed)

@@ -48,13 +48,15 @@ class VAEWGANGP(BaseEstimator):
         How z is drawn. ``prior``: N(0, 1), Eq. 7. ``posterior``: q(z|x) of a real row. ``neighbours``:
         between a real row and one of its latent neighbours. ``interpolation``: between the two in codec
         space, without the decoder. ``residual``: that, plus what the decoder says beyond the straight line.
-        ``None``: ``residual`` where there is an encoder, else ``prior``.
+        ``crossover``: each group of correlated columns from a ``residual`` row or from a straight line
+        between two other real rows in the table's own units.
+        ``None``: ``crossover`` where there is an encoder, else ``prior``.
     n_neighbors
         Latent neighbours a row is paired with, >= 1.
     noise
         Factor on the posterior's standard deviation, >= 0.
     filter
-        Keep the rows that a forest fitted on the real rows gives to their own class.
+        Keep the rows that two forests, fitted on real and forged rows, give to their own class.
     snap
         ``shared``: what both parents share is exact. ``observed``: every value is one observed in its class.
         ``none``: neither.
@@ -92,8 +94,8 @@ class VAEWGANGP(BaseEstimator):
         codec: str = "asinh",
         sampling: str | None = None,
         n_neighbors: int = 5,
-        noise: float = 0.5,
-        filter: bool = False,  # noqa: A002 - the field's word; nothing here calls the builtin
+        noise: float = 1.0,
+        filter: bool = True,  # noqa: A002 - the field's word; nothing here calls the builtin
         snap: str = "shared",
         device: str = "auto",
         random_state: int | None = None,
@@ -183,7 +185,7 @@ class VAEWGANGP(BaseEstimator):
 
     def _sampling(self, config: TrainingConfig) -> dict[str, Any]:
         """Check the sampling settings and give them as the spec holds them."""
-        mode = self.sampling or ("residual" if config.has_encoder else "prior")
+        mode = self.sampling or ("crossover" if config.has_encoder else "prior")
         for name, value, legal in (
             ("codec", self.codec, CODECS),
             ("sampling", mode, SAMPLING_MODES),

@@ -25,13 +25,14 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
 
-__all__ = ["SAMPLING_MODES", "SNAPS", "Decoder", "Layout", "PortableGenerator", "forest_features"]
+__all__ = ["SAMPLING_MODES", "SNAPS", "Decoder", "Draw", "Layout", "PortableGenerator", "forest_features"]
 
-SAMPLING_MODES = ("prior", "posterior", "neighbours", "interpolation", "residual")
+SAMPLING_MODES = ("prior", "posterior", "neighbours", "interpolation", "residual", "crossover")
 SNAPS = ("none", "shared", "observed")
 
 _CHUNK_ROWS = 32_768
 _FILTER_ROUNDS = 4
+_EVEN = 0.5
 _SPEC, _WEIGHTS = "spec.json", "weights.safetensors"
 
 Array = NDArray[Any]
@@ -118,7 +119,7 @@ class Decoder(nn.Module):
 
 
 @dataclass
-class _Draw:
+class Draw:
     """Candidate rows: scalars in the table's units ``(N, S)``, NaN where missing; modes ``(N, B)``."""
 
     scalars: NDArray[np.float64]
@@ -127,8 +128,9 @@ class _Draw:
     def __len__(self) -> int:
         return len(self.modes)
 
-    def take(self, rows: Array) -> _Draw:
-        return _Draw(self.scalars[rows], self.modes[rows])
+    def take(self, rows: Array) -> Draw:
+        """Give some of the rows, by number."""
+        return Draw(self.scalars[rows], self.modes[rows])
 
 
 class PortableGenerator:
@@ -231,30 +233,87 @@ class PortableGenerator:
             frames.append(frame)
         return pd.concat(frames, ignore_index=True)
 
-    def _draw_kept(self, label: str, count: int, rng: np.random.Generator, temperature: float) -> _Draw:
+    def _draw_kept(self, label: str, count: int, rng: np.random.Generator, temperature: float) -> Draw:
         """Draw rows; with a filter, prefer those that the forest gives to their own class."""
         index = self.classes.index(label)
         if not self.spec["sampling"]["filter"]:
-            return self._draw(index, count, rng, temperature)
-        kept: list[_Draw] = []
+            return self.draw(index, count, rng, temperature)
+        kept: list[Draw] = []
         lacking = count
         for _ in range(_FILTER_ROUNDS):
-            draw = self._draw(index, lacking + lacking // 2, rng, temperature)
+            draw = self.draw(index, lacking + lacking // 2, rng, temperature)
             kept.append(draw.take(np.flatnonzero(self._forest_class(draw) == index)[:lacking]))
             lacking -= len(kept[-1])
             if not lacking:
                 break
-        kept.append(self._draw(index, lacking, rng, temperature))  # a filter never costs rows
-        return _Draw(np.vstack([draw.scalars for draw in kept]), np.vstack([draw.modes for draw in kept]))
+        kept.append(self.draw(index, lacking, rng, temperature))  # a filter never costs rows
+        return Draw(np.vstack([draw.scalars for draw in kept]), np.vstack([draw.modes for draw in kept]))
 
-    def _draw(self, index: int, count: int, rng: np.random.Generator, temperature: float) -> _Draw:
-        """Draw candidate rows of one class."""
+    def draw(
+        self,
+        index: int,
+        count: int,
+        rng: np.random.Generator,
+        temperature: float = 1.0,
+        *,
+        cross: bool = True,
+    ) -> Draw:
+        """Draw rows of one class, by its number, that no filter has seen.
+
+        Without `cross`, a row of mode ``crossover`` comes whole from one of its two sources.
+        """
         own = slice(*self.spec["classes"][index]["anchors"])
         p, q = self._parents(own, count, rng)
         if own.stop - own.start == 1:
-            return _Draw(self.tensors["anchors.raw"][p], self.tensors["anchors.modes"][p])
-        x = self._codec_vectors(index, p, q, rng, temperature)
-        return self._settle(self._snap(x, own, p, q))
+            return Draw(self.tensors["anchors.raw"][p], self.tensors["anchors.modes"][p])
+        draw = self._snap(self._codec_vectors(index, p, q, rng, temperature), own, p, q)
+        if self.spec["sampling"]["mode"] == "crossover":
+            other = self._straight(*self._parents(own, count, rng), rng)
+            draw = self._cross(draw, other, rng, is_whole=not cross)
+        return self._settle(draw)
+
+    def _straight(self, p: Array, q: Array, rng: np.random.Generator) -> Draw:
+        """Draw rows on the straight line between real rows in the table's own units, as SMOTE does.
+
+        A mode, and a number that only one parent has, is the nearer parent's.
+        """
+        raw, modes, scale = self.tensors["anchors.raw"], self.tensors["anchors.modes"], self._scale
+        t = rng.random((len(p), 1))
+        is_p = t < _EVEN
+        if self.spec["sampling"]["snap"] == "observed":
+            t = np.round(t)
+        with np.errstate(over="ignore"):  # rounding may carry the line beyond the last float
+            line = (1 - t) * raw[p] + t * raw[q]
+        if scale:
+            line = np.clip(np.where(scale["whole"], np.round(line), line), scale["low"], scale["high"])
+        is_open = (raw[p] != raw[q]) & ~np.isnan(line)
+        return Draw(
+            np.where(is_open, line, np.where(is_p, raw[p], raw[q])), np.where(is_p, modes[p], modes[q])
+        )
+
+    @cached_property
+    def _groups(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """The group of columns that each scalar and each block belongs to, ``(S,)`` and ``(B,)``."""
+        scalars = np.zeros(self.layout.scalars, dtype=np.intp)
+        blocks = np.zeros(len(self.layout.sizes), dtype=np.intp)
+        for entry in self.spec["columns"]:
+            if entry["scalar"] is not None:
+                scalars[entry["scalar"]] = entry["group"]
+            if entry["block"] is not None:
+                blocks[entry["block"]] = entry["group"]
+        return scalars, blocks
+
+    def _cross(self, one: Draw, other: Draw, rng: np.random.Generator, *, is_whole: bool) -> Draw:
+        """Take each group of columns, or whole rows, from one or from the other, with even odds."""
+        scalars, blocks = self._groups
+        groups = 1 + max(entry["group"] for entry in self.spec["columns"])
+        is_one = rng.random((len(one), groups)) < _EVEN
+        if is_whole:
+            is_one[:] = is_one[:, :1]
+        return Draw(
+            np.where(is_one[:, scalars], one.scalars, other.scalars),
+            np.where(is_one[:, blocks], one.modes, other.modes),
+        )
 
     def _parents(
         self, own: slice, count: int, rng: np.random.Generator
@@ -313,13 +372,13 @@ class PortableGenerator:
         v = np.where(scale["whole"], np.round(v), v)
         return np.clip(v, scale["low"], scale["high"])
 
-    def _snap(self, x: Array, own: slice, p: Array, q: Array) -> _Draw:
+    def _snap(self, x: Array, own: slice, p: Array, q: Array) -> Draw:
         """Read rows off codec vectors: what both parents share is exact, or every value an observed one."""
         raw, modes, s = self.tensors["anchors.raw"], self.tensors["anchors.modes"], self.layout.scalars
         how = self.spec["sampling"]
         if how["snap"] == "observed":
             x[:, s:][:, ~self._anchors[own, s:].any(axis=0)] = -np.inf
-        draw = _Draw(self._values(x[:, :s]), self.layout.modes(x))
+        draw = Draw(self._values(x[:, :s]), self.layout.modes(x))
         if how["snap"] == "observed":
             for j in range(s):
                 draw.scalars[:, j] = _nearest(np.unique(raw[own, j]), draw.scalars[:, j])
@@ -334,7 +393,7 @@ class PortableGenerator:
             draw.modes = np.where(same_mode, modes[p], draw.modes)
         return draw
 
-    def _settle(self, draw: _Draw) -> _Draw:
+    def _settle(self, draw: Draw) -> Draw:
         """Give a scalar whose mode is a spike or "missing" that very value."""
         for entry in self.spec["columns"]:
             if entry["scalar"] is not None and entry["block"] is not None:
@@ -343,7 +402,7 @@ class PortableGenerator:
                 scalar[:] = np.where(mode < len(known), np.append(known, np.nan)[mode], scalar)
         return draw
 
-    def _forest_class(self, draw: _Draw) -> NDArray[np.intp]:
+    def _forest_class(self, draw: Draw) -> NDArray[np.intp]:
         """Walk every row down every tree of the filter's forest at once; the class with most weight wins."""
         feature, threshold = self.tensors["forest.feature"], self.tensors["forest.threshold"]
         left, right = self.tensors["forest.left"], self.tensors["forest.right"]
@@ -355,7 +414,7 @@ class PortableGenerator:
             node = np.where(inner, down, node)
         return self.tensors["forest.value"][node].sum(axis=1).argmax(axis=1)
 
-    def _frame(self, draw: _Draw) -> pd.DataFrame:
+    def _frame(self, draw: Draw) -> pd.DataFrame:
         """Write rows in the table's own columns, order and dtypes."""
         columns = {entry["name"]: _column(entry, draw) for entry in self.spec["columns"]}
         return pd.DataFrame(columns, index=pd.RangeIndex(len(draw)))
@@ -382,7 +441,7 @@ def _known(entry: dict[str, Any]) -> Array:
     return np.array([np.nan if value is None else value for value in entry["modes"]])
 
 
-def _column(entry: dict[str, Any], draw: _Draw) -> pd.Series:
+def _column(entry: dict[str, Any], draw: Draw) -> pd.Series:
     """Write one column: its scalar, its mode's value, or the one value that it ever has."""
     if entry["scalar"] is not None:
         return _typed(draw.scalars[:, entry["scalar"]], entry)

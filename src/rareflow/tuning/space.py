@@ -92,7 +92,7 @@ def suggest(trial: optuna.Trial, class_counts: Mapping[str, int]) -> Candidate:
 def default_candidate(class_counts: Mapping[str, int]) -> Candidate:
     """Give the defaults: the generator's own, and each class but the largest grown threefold."""
     own = VAEWGANGP().get_params()
-    knobs = {name: own[name] for name in KNOBS} | {"sampling": "residual"}
+    knobs = {name: own[name] for name in KNOBS} | {"sampling": "crossover"}
     return Candidate(knobs, dict.fromkeys(list(class_counts)[1:], _DEFAULT_GROWTH))
 
 

@@ -6,6 +6,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rareflow.evaluation.augmenters.reweighting import ClassWeights, TunedThresholds
 from rareflow.evaluation.classifiers import check_detectors
 from rareflow.evaluation.comparison import check_labels
 from rareflow.tracking.leftovers import sweep_dead_runs
@@ -43,14 +44,17 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
     """
     limit_threads(settings.n_threads)
     protocol = protocol_of(settings, how)
-    check_detectors(protocol.detectors)
+    cells = cells_of(how, settings.seed)
+    names = {cell.augmenter for cell in cells}
+    check_detectors(
+        protocol.detectors, weights=ClassWeights.name in names, odds=TunedThresholds.name in names
+    )
     table, test = settings.parts if settings.test else (settings.source.table, None)
     if test:
         check_labels(table, test)
     results = Results(how.out, facts_of(table, test, protocol, fidelity=how.fidelity))
     uri = prepare_store(settings.experiment)
     sweep_dead_runs()
-    cells = cells_of(how, settings.seed)
     bench = Bench(table, test, protocol, fidelity=how.fidelity)
     with results, benchmark_run(settings, how, results) as parent:
         done = len(results.seconds.keys() & set(cells))

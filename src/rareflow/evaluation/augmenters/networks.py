@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = ["NetworkAugmenter", "PaperVaeWganGp", "Vae", "Wgan", "WganGp"]
 
+_PRIOR = {"sampling": "prior", "filter": False}
+
 
 class NetworkAugmenter(RowAugmenter):
     """Rows of a `VAEWGANGP` that is trained on the training part, one network for all classes.
@@ -46,21 +48,21 @@ class Vae(NetworkAugmenter):
     """A conditional VAE, drawn from its prior."""
 
     name = "VAE"
-    settings: ClassVar[dict[str, Any]] = {"architecture": "vae", "sampling": "prior"}
+    settings: ClassVar[dict[str, Any]] = {"architecture": "vae", **_PRIOR}
 
 
 class Wgan(NetworkAugmenter):
     """A conditional WGAN with weight clipping, arXiv 1701.07875."""
 
     name = "WGAN"
-    settings: ClassVar[dict[str, Any]] = {"architecture": "wgan", "sampling": "prior"}
+    settings: ClassVar[dict[str, Any]] = {"architecture": "wgan", **_PRIOR}
 
 
 class WganGp(NetworkAugmenter):
     """A conditional WGAN with gradient penalty, arXiv 1704.00028."""
 
     name = "WGAN-GP"
-    settings: ClassVar[dict[str, Any]] = {"architecture": "wgan-gp", "sampling": "prior"}
+    settings: ClassVar[dict[str, Any]] = {"architecture": "wgan-gp", **_PRIOR}
 
 
 class PaperVaeWganGp(NetworkAugmenter):
@@ -69,8 +71,8 @@ class PaperVaeWganGp(NetworkAugmenter):
     name = "VAE-WGAN-GP (paper)"
     amounts = (1.0,)
     settings: ClassVar[dict[str, Any]] = {
+        **_PRIOR,
         "codec": "zscore",
-        "sampling": "prior",
         "kl_weight": 1.0,
         "snap": "none",
     }

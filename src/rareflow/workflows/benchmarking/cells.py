@@ -77,7 +77,7 @@ def _results(head: dict[str, object], result: CellResult) -> pd.DataFrame:
             {
                 **head,
                 "detector": detector,
-                "amount": result.amounts[detector],
+                "amount": result.amount,
                 **scores.summary(),
                 "seconds": round(result.seconds, 2),
             }

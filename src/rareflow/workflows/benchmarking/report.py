@@ -115,8 +115,8 @@ def _protocol(facts: dict[str, Any], results: pd.DataFrame) -> str:
 - Detectors: {", ".join(facts["detectors"])}, each at its library's defaults.
 - Data: {sum(counts.values()):,} rows in {len(counts)} classes ({data}); {split}; seeds: {n_seeds}.
 - Shots: every class but the largest keeps so many random training rows. The test part is never cut.
-- Amount: how far an augmenter moves a table towards balance (0: as it is, 1: full balance). Each detector \
-takes the amount that does best on {facts["repeats"]} inner splits of the training part, at most \
+- Amount: how far an augmenter moves a table towards balance (0: as it is, 1: full balance). It is the one \
+whose mean over the detectors is best on {facts["repeats"]} inner splits of the training part, at most \
 {facts["inner_rows"]:,} rows of it. An augmenter with one amount has no choice. The test part scores once.
 - Scores are macro averages over the classes; mean ± standard deviation over the seeds. With n seeds no p \
 falls below 2 to the power of 1 - n, before Holm's correction."""
@@ -141,7 +141,7 @@ def _section(shots: str, frames: dict[str, pd.DataFrame], published: PublishedTa
     yield amount_table(results)
     if len(frames.get("fidelity", ())):
         yield (
-            "Forged rows beside held-out real ones, mean over the seeds, at the largest amount chosen. "
+            "Forged rows beside held-out real ones, mean over the seeds, at the amount chosen. "
             "c2st auc: how well a forest tells the two apart (0.5: not at all). copies, near copies: shares "
             "of rows that equal a training row, or nearly; the same of real held-out rows beside it. "
             "membership auc: how well an attacker tells training rows from held-out ones (0.5: not at all)."

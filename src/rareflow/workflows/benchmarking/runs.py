@@ -58,13 +58,13 @@ def log_cell(parent: Run, cell: Cell, frames: Frames) -> None:
     """Log a cell as a child of the benchmark's run."""
     found = frames["results"].set_index("detector")
     shots = shots_text(cell.shots)
-    amounts = {f"amount/{detector}": amount for detector, amount in found["amount"].items()}
     metrics = {
         f"test/{detector}/{name}": value for name in _METRICS for detector, value in found[name].items()
     }
     metrics |= {f"mean_{name}": found[name].mean() for name in _METRICS}
     metrics["seconds"] = found["seconds"].iloc[0]
-    params = {"shots": shots, "seed": cell.seed, "augmenter": cell.augmenter, **amounts}
+    amount = found["amount"].iloc[0]
+    params = {"shots": shots, "seed": cell.seed, "augmenter": cell.augmenter, "amount": amount}
     with child_run(parent.id, f"{shots}-shots-seed-{cell.seed}-{cell.augmenter}", params=params) as run:
         run.log_metrics(metrics)
         if "fidelity" in frames:

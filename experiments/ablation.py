@@ -1,0 +1,125 @@
+"""Which idea bought what: the generator with one part changed, at ten shots, ten seeds.
+
+    RAREFLOW_DATA=FOLDER python experiments/ablation.py gas-pipeline
+    RAREFLOW_DATA=FOLDER python experiments/ablation.py cic-ids-2017
+    python experiments/ablation.py --report
+
+Splits, shots, seeds and detectors are those of `rareflow benchmark`. Nothing is chosen: every line forges
+the amount that it names (one half, unless it says otherwise), so SMOTE stands at each of its amounts. Writes
+``ablation-TABLE.csv``, a row a variant, seed and detector, and goes on where it was stopped.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from rareflow import load_table
+from rareflow.evaluation.augmenters import RowAugmenter
+from rareflow.evaluation.augmenters.networks import NetworkAugmenter, PaperVaeWganGp
+from rareflow.evaluation.augmenters.resampling import Smote
+from rareflow.evaluation.benchmark import Part, Protocol, make_part
+from rareflow.evaluation.detectors import evaluate_detectors
+from rareflow.evaluation.statistics import against
+from rareflow.workflows.settings import limit_threads
+
+SEEDS = range(10)
+SHOTS = 10
+HALF = 0.5
+TABLES = {"gas-pipeline": "gas_pipeline_10pct.parquet", "cic-ids-2017": "cicids2017_assembled.parquet"}
+FOLDER = Path(__file__).parent
+SHIPPED = "rareflow as shipped"
+PAPER = PaperVaeWganGp.settings
+
+
+def network(**settings: object) -> NetworkAugmenter:
+    class Variant(NetworkAugmenter):
+        name = "variant"
+
+    Variant.settings = settings
+    return Variant()
+
+
+VARIANTS: dict[str, tuple[RowAugmenter, float]] = {
+    SHIPPED: (network(), HALF),
+    "without the filter": (network(filter=False), HALF),
+    "sampling: residual (no crossover)": (network(sampling="residual"), HALF),
+    "sampling: neighbours": (network(sampling="neighbours"), HALF),
+    "sampling: interpolation (no decoder)": (network(sampling="interpolation"), HALF),
+    "sampling: posterior": (network(sampling="posterior"), HALF),
+    "sampling: prior": (network(sampling="prior"), HALF),
+    "half the posterior's noise": (network(noise=0.5), HALF),
+    "no posterior noise": (network(noise=0.0), HALF),
+    "snap: none": (network(snap="none"), HALF),
+    "snap: observed": (network(snap="observed"), HALF),
+    "loss: no critic (VAE)": (network(architecture="vae"), HALF),
+    "loss: no gradient penalty": (network(lambda_gp=0.0), HALF),
+    "loss: no KL": (network(kl_weight=0.0), HALF),
+    "loss: the paper's KL weight, 1": (network(kl_weight=1.0), HALF),
+    "codec: z-score": (network(codec="zscore"), HALF),
+    "codec: quantile": (network(codec="quantile"), HALF),
+    "amount: 1/4": (network(), 0.25),
+    "amount: 3/4": (network(), 0.75),
+    "the paper's configuration, half balance": (network(**PAPER), HALF),
+    "SMOTE, amount 1/4": (Smote(), 0.25),
+    "SMOTE, amount 1/2": (Smote(), HALF),
+    "SMOTE, amount 3/4": (Smote(), 0.75),
+}
+
+
+def scores(part: Part, variant: str) -> pd.DataFrame:
+    maker, amount = VARIANTS[variant]
+    maker.fit(part.train, seed=part.seed)
+    made = maker.training_set(amount)
+    found = evaluate_detectors(
+        made.X, made.y, part.test.X, part.test.labels, labels=list(part.train.class_counts), seed=part.seed
+    )
+    rows = [(variant, part.seed, name, round(each.macro_f1, 5)) for name, each in found.items()]
+    return pd.DataFrame(rows, columns=["variant", "seed", "detector", "macro_f1"])
+
+
+def run(name: str) -> None:
+    file = FOLDER / f"ablation-{name}.csv"
+    table = load_table(str(Path(os.environ["RAREFLOW_DATA"]) / TABLES[name]), recipe=name)
+    done = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["variant", "seed"])
+    have = set(zip(done["variant"], done["seed"], strict=True))
+    for seed in SEEDS:
+        missing = [variant for variant in VARIANTS if (variant, seed) not in have]
+        if not missing:
+            continue
+        part = make_part(table, Protocol(repeats=1), shots=SHOTS, seed=seed)
+        for variant in missing:
+            scores(part, variant).to_csv(file, mode="a", header=not file.exists(), index=False)
+            print(f"{name}: seed {seed}, {variant} done", flush=True)
+
+
+def markdown(file: Path) -> str:
+    results = pd.read_csv(file)
+    by_seed = 100 * results.pivot_table(index="seed", columns="variant", values="macro_f1")
+    whole = by_seed[[name for name in VARIANTS if name in by_seed]].dropna()
+    found = against(whole, SHIPPED)
+    lines = [
+        f"{file.stem}, {len(whole)} seeds",
+        "",
+        "| variant | macro F1, % | less as shipped |",
+        "|---|---|---|",
+    ]
+    for name in whole:
+        less = found.get(name)
+        change = f"{less.difference:+.1f} [{less.low:+.1f}, {less.high:+.1f}]" if less else ""
+        lines.append(f"| {name} | {whole[name].mean():.1f} ± {whole[name].std():.1f} | {change} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    limit_threads(1)
+    for name in sys.argv[1:]:
+        if name != "--report":
+            run(name)
+    for file in sorted(FOLDER.glob("ablation-*.csv")):
+        print(markdown(file), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()

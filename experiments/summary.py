@@ -1,0 +1,85 @@
+"""The README's table and figure, from the committed results of `rareflow benchmark` alone.
+
+    python experiments/summary.py
+
+Draws ``summary.png`` and prints the table: mean macro-F1 of XGBoost, random forest and decision tree in
+percent, for each table and number of shots, and rareflow against the best of all others, paired by seed.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from rareflow.evaluation.statistics import best_other, compare_paired
+from rareflow.evaluation.tables import scores_by_seed
+
+FOLDER = Path(__file__).parent
+TABLES = ("gas-pipeline", "cic-ids-2017")
+OURS = "rareflow"
+COLOURS = {"RAW": "#8c8c8c", "SMOTE": "#e69f00", OURS: "#0072b2"}
+
+
+def settings() -> dict[str, pd.DataFrame]:
+    """Score frames (a row a seed, a column an augmenter) by table and shots, of the seeds that we have.
+
+    An augmenter that lacks one of them is left out: means over different seeds do not compare.
+    """
+    found = {}
+    for table in TABLES:
+        results = pd.read_csv(FOLDER / table / "results.csv", dtype={"shots": str})
+        for shots, own in results.groupby("shots", sort=False):
+            name = f"{table}, all rows" if shots == "all" else f"{table}, {shots} shots"
+            scores = scores_by_seed(own)
+            found[name] = scores.dropna(subset=[OURS]).dropna(axis=1)
+    return found
+
+
+def text(scores: pd.Series) -> str:
+    return f"{scores.mean():.1f} ± {scores.std():.1f}"
+
+
+def markdown() -> str:
+    lines = [
+        "| macro F1, % | seeds | RAW | SMOTE | best of all others | rareflow | over it |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
+    for name, scores in settings().items():
+        best = best_other(scores, OURS)
+        over = compare_paired(scores, OURS, best)
+        lines.append(
+            f"| {name} | {over.seeds} | {text(scores['RAW'])} | {text(scores['SMOTE'])} | "
+            f"{text(scores[best])} ({best}) | {text(scores[OURS])} | "
+            f"{over.difference:+.1f} [{over.low:+.1f}, {over.high:+.1f}] |"
+        )
+    return "\n".join(lines)
+
+
+def figure() -> Figure:
+    """Every seed as a point, the mean as a bar; a panel for each table and number of shots."""
+    found = settings()
+    drawn = Figure(figsize=(2.6 * len(found), 3.2), layout="constrained")
+    for axes, (title, scores) in zip(
+        np.atleast_1d(drawn.subplots(1, len(found))), found.items(), strict=True
+    ):
+        for i, (name, colour) in enumerate(COLOURS.items()):
+            values = np.sort(scores[name])
+            axes.plot(i + np.linspace(-0.18, 0.18, len(values)), values, "o", color=colour, alpha=0.6, ms=4)
+            axes.hlines(values.mean(), i - 0.3, i + 0.3, color=colour, linewidth=2.5)
+            axes.annotate(f"{values.mean():.1f}", (i + 0.32, values.mean()), va="center", fontsize=8)
+        axes.set_xticks(range(len(COLOURS)), list(COLOURS))
+        axes.set_xlim(-0.5, len(COLOURS) - 0.2)
+        axes.set_title(title, fontsize=9)
+        axes.spines[["top", "right"]].set_visible(False)
+    drawn.supylabel("macro F1, %", fontsize=10)
+    return drawn
+
+
+def main() -> None:
+    figure().savefig(FOLDER / "summary.png", dpi=130)
+    print(markdown())
+
+
+if __name__ == "__main__":
+    main()
