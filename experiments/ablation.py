@@ -4,9 +4,9 @@
     RAREFLOW_DATA=FOLDER python experiments/ablation.py cic-ids-2017
     python experiments/ablation.py --report
 
-Splits, shots, seeds and detectors are those of `rareflow benchmark`. Nothing is chosen: every line forges
-the amount that it names (one half, unless it says otherwise), so SMOTE stands at each of its amounts. Writes
-``ablation-TABLE.csv``, a row a variant, seed and detector, and goes on where it was stopped.
+Splits, shots, seeds and detectors are those of `rareflow benchmark`. Nothing is chosen: every line grows each
+class to 700 rows, as rareflow does, or goes as far towards balance as it says, so SMOTE stands at each of its
+amounts. Writes ``ablation-TABLE.csv``, a row a variant, seed and detector, and goes on where it was stopped.
 """
 
 import os
@@ -18,6 +18,7 @@ import pandas as pd
 from rareflow import load_table
 from rareflow.evaluation.augmenters import RowAugmenter
 from rareflow.evaluation.augmenters.networks import NetworkAugmenter, PaperVaeWganGp
+from rareflow.evaluation.augmenters.rareflow import Rareflow
 from rareflow.evaluation.augmenters.resampling import Smote
 from rareflow.evaluation.benchmark import Part, Protocol, make_part
 from rareflow.evaluation.detectors import evaluate_detectors
@@ -26,44 +27,52 @@ from rareflow.workflows.settings import limit_threads
 
 SEEDS = range(10)
 SHOTS = 10
-HALF = 0.5
+CEILING = Rareflow.ceiling
 TABLES = {"gas-pipeline": "gas_pipeline_10pct.parquet", "cic-ids-2017": "cicids2017_assembled.parquet"}
 FOLDER = Path(__file__).parent
 SHIPPED = "rareflow as shipped"
 PAPER = PaperVaeWganGp.settings
 
 
-def network(**settings: object) -> NetworkAugmenter:
+def network(ceiling: int | None = CEILING, **settings: object) -> NetworkAugmenter:
     class Variant(NetworkAugmenter):
         name = "variant"
 
-    Variant.settings = settings
+    Variant.settings, Variant.ceiling = settings, ceiling
     return Variant()
 
 
+class CappedSmote(Smote):
+    """SMOTE to as many rows as rareflow."""
+
+    ceiling = CEILING
+
+
 VARIANTS: dict[str, tuple[RowAugmenter, float]] = {
-    SHIPPED: (network(), HALF),
-    "without the filter": (network(filter=False), HALF),
-    "sampling: residual (no crossover)": (network(sampling="residual"), HALF),
-    "sampling: neighbours": (network(sampling="neighbours"), HALF),
-    "sampling: interpolation (no decoder)": (network(sampling="interpolation"), HALF),
-    "sampling: posterior": (network(sampling="posterior"), HALF),
-    "sampling: prior": (network(sampling="prior"), HALF),
-    "half the posterior's noise": (network(noise=0.5), HALF),
-    "no posterior noise": (network(noise=0.0), HALF),
-    "snap: none": (network(snap="none"), HALF),
-    "snap: observed": (network(snap="observed"), HALF),
-    "loss: no critic (VAE)": (network(architecture="vae"), HALF),
-    "loss: no gradient penalty": (network(lambda_gp=0.0), HALF),
-    "loss: no KL": (network(kl_weight=0.0), HALF),
-    "loss: the paper's KL weight, 1": (network(kl_weight=1.0), HALF),
-    "codec: z-score": (network(codec="zscore"), HALF),
-    "codec: quantile": (network(codec="quantile"), HALF),
-    "amount: 1/4": (network(), 0.25),
-    "amount: 3/4": (network(), 0.75),
-    "the paper's configuration, half balance": (network(**PAPER), HALF),
+    SHIPPED: (network(), 1.0),
+    "without the filter": (network(filter=False), 1.0),
+    "sampling: residual (no crossover)": (network(sampling="residual"), 1.0),
+    "sampling: neighbours": (network(sampling="neighbours"), 1.0),
+    "sampling: interpolation (no decoder)": (network(sampling="interpolation"), 1.0),
+    "sampling: posterior": (network(sampling="posterior"), 1.0),
+    "sampling: prior": (network(sampling="prior"), 1.0),
+    "half the posterior's noise": (network(noise=0.5), 1.0),
+    "no posterior noise": (network(noise=0.0), 1.0),
+    "snap: none": (network(snap="none"), 1.0),
+    "snap: observed": (network(snap="observed"), 1.0),
+    "loss: no critic (VAE)": (network(architecture="vae"), 1.0),
+    "loss: no gradient penalty": (network(lambda_gp=0.0), 1.0),
+    "loss: no KL": (network(kl_weight=0.0), 1.0),
+    "loss: the paper's KL weight, 1": (network(kl_weight=1.0), 1.0),
+    "codec: z-score": (network(codec="zscore"), 1.0),
+    "codec: quantile": (network(codec="quantile"), 1.0),
+    "amount: 1/4": (network(None), 0.25),
+    "amount: 1/2": (network(None), 0.5),
+    "amount: 3/4": (network(None), 0.75),
+    "the paper's configuration, 700 rows": (network(**PAPER), 1.0),
+    "SMOTE, 700 rows": (CappedSmote(), 1.0),
     "SMOTE, amount 1/4": (Smote(), 0.25),
-    "SMOTE, amount 1/2": (Smote(), HALF),
+    "SMOTE, amount 1/2": (Smote(), 0.5),
     "SMOTE, amount 3/4": (Smote(), 0.75),
 }
 

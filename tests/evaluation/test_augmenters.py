@@ -7,6 +7,7 @@ from rareflow.data.table import Table
 from rareflow.errors import DataError
 from rareflow.evaluation.augmenters import RowAugmenter, networks
 from rareflow.evaluation.augmenters.registry import AUGMENTERS, augmenter
+from rareflow.evaluation.augmenters.resampling import Smote
 from rareflow.evaluation.balance import AMOUNTS, balanced_counts
 from rareflow.generators.estimators import VAEWGANGP
 
@@ -132,12 +133,26 @@ def test_a_balanced_table_gets_no_row(name):
     assert fitted(name, as_table(X, np.repeat(["u", "v"], 4))).training_set(1.0).forged == 0
 
 
-def test_rareflow_goes_halfway_to_balance_the_paper_all_the_way_and_the_others_choose():
+def test_rareflow_and_the_paper_go_all_the_way_and_the_others_choose():
     amounts = {name: augmenter(name).amounts for name in AUGMENTERS}
     assert amounts.pop("RAW") == (0.0,)
     assert amounts.pop("VAE-WGAN-GP (paper)") == (1.0,)
-    assert amounts.pop("rareflow") == (0.5,)
+    assert amounts.pop("rareflow") == (1.0,)
     assert set(amounts.values()) == {AMOUNTS}
+
+
+def test_rareflow_alone_has_a_ceiling_and_grows_no_class_beyond_it():
+    assert {name: augmenter(name).ceiling for name in ROW_MAKERS if augmenter(name).ceiling} == {
+        "rareflow": 700
+    }
+
+
+def test_a_ceiling_holds_for_rows_forged(monkeypatch, train):
+    monkeypatch.setattr(Smote, "ceiling", 30)
+    given = fitted("SMOTE", train).training_set(1.0)
+    counts = pd.Series(given.y).value_counts()
+    before = pd.Series(train.labels).value_counts()
+    assert all(counts[label] == max(30, n) for label, n in before.items())
 
 
 def test_class_weights_at_full_balance_give_every_class_the_weight_of_the_largest(train):

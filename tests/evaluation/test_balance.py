@@ -154,3 +154,15 @@ def test_same_seed_same_rows(generator):
     rows = [forge(X, y, COUNTS, generator=generator, seed=seed)[0] for seed in (1, 1, 2)]
     pd.testing.assert_frame_equal(rows[0], rows[1], check_exact=True)
     assert not rows[0].equals(rows[2])
+
+
+@given(counts, st.floats(0, 1), st.integers(1, 20_000))
+def test_a_ceiling_stands_for_the_largest_class_where_that_has_more(class_counts, amount, ceiling):
+    capped = {label: min(count, ceiling) for label, count in class_counts.items()}
+    found = balanced_counts(class_counts, amount, ceiling=ceiling)
+    below = {label: new for label, new in found.items() if class_counts[label] < ceiling}
+    assert found == below
+    if max(class_counts.values()) >= ceiling:
+        assert found == balanced_counts(capped, amount)
+    else:
+        assert found == balanced_counts(class_counts, amount)

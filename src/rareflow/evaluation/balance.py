@@ -22,7 +22,7 @@ AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """How far towards balance an augmenter may go: 0 is the table as it is, 1 full balance."""
 
 
-def boosts(class_counts: Mapping[str, int], amount: float) -> dict[str, float]:
+def boosts(class_counts: Mapping[str, int], amount: float, *, ceiling: int | None = None) -> dict[str, float]:
     """Give how much each class is to gain on the largest one.
 
     A class of ``n`` rows gains the factor ``(n_max / n) ** amount``, geometrically between 1 and balance
@@ -34,11 +34,14 @@ def boosts(class_counts: Mapping[str, int], amount: float) -> dict[str, float]:
         Rows of each class in the training table, at least 1 each.
     amount
         How far towards balance, in 0..1.
+    ceiling
+        Rows that stand for ``n_max`` where the largest class has more.
 
     Returns
     -------
     dict
-        The factor of every class, 1 for the largest.
+        The factor of every class, at least 1: 1 for the largest, and for any that the ceiling does not
+        exceed.
 
     Raises
     ------
@@ -48,10 +51,13 @@ def boosts(class_counts: Mapping[str, int], amount: float) -> dict[str, float]:
     if not 0 <= amount <= 1:
         raise ConfigError(f"the amount must lie between 0 (as it is) and 1 (full balance), not {amount}")
     largest = max(class_counts.values())
-    return {label: (largest / count) ** amount for label, count in class_counts.items()}
+    top = largest if ceiling is None else min(largest, ceiling)
+    return {label: max(1.0, top / count) ** amount for label, count in class_counts.items()}
 
 
-def balanced_counts(class_counts: Mapping[str, int], amount: float) -> dict[str, int]:
+def balanced_counts(
+    class_counts: Mapping[str, int], amount: float, *, ceiling: int | None = None
+) -> dict[str, int]:
     """Give the rows to forge for each class, so that it holds ``n * (n_max / n) ** amount``, rounded.
 
     Parameters and errors are those of `boosts`.
@@ -61,7 +67,7 @@ def balanced_counts(class_counts: Mapping[str, int], amount: float) -> dict[str,
     dict
         Rows to forge, by class, only classes that get any.
     """
-    factors = boosts(class_counts, amount)
+    factors = boosts(class_counts, amount, ceiling=ceiling)
     wanted = {label: round(count * factors[label]) - count for label, count in class_counts.items()}
     return {label: count for label, count in wanted.items() if count > 0}
 

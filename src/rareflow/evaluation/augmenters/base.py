@@ -81,10 +81,14 @@ class RowAugmenter(Augmenter):
 
     Attributes
     ----------
+    ceiling
+        Rows that stand for ``n_max`` where the largest class has more; a class of more rows does not grow.
+        ``None``: there is no such number.
     X, y, seed
         Features, classes as text and seed that `fit` was given: at hand in `learn` and in `forge`.
     """
 
+    ceiling: ClassVar[int | None] = None
     X: pd.DataFrame
     y: NDArray[np.object_]
     seed: int
@@ -114,7 +118,7 @@ class RowAugmenter(Augmenter):
         DataError
             If the subclass forged other rows than those asked for.
         """
-        counts = balanced_counts(self._class_counts, amount)
+        counts = balanced_counts(self._class_counts, amount, ceiling=self.ceiling)
         if not counts:
             return TrainingSet(self.X, self.y)
         rows, labels = self.forge(counts)

@@ -10,11 +10,13 @@ __all__ = ["Rareflow"]
 
 
 class Rareflow(NetworkAugmenter):
-    """`rareflow.VAEWGANGP` at its defaults, halfway to balance.
+    """`rareflow.VAEWGANGP` at its defaults; every class is grown to 700 rows, or to the largest class.
 
-    One amount, no choice: with ten rows a class, inner splits hold three of each and noise would choose
+    A tree needs some hundred rows of a class, whatever the largest one has; more only shift the prior. There
+    is one amount and no choice: with ten rows a class, inner splits hold three of each and noise would choose
     (experiments/LOG.md).
     """
 
     name = "rareflow"
-    amounts: ClassVar[tuple[float, ...]] = (0.5,)
+    amounts: ClassVar[tuple[float, ...]] = (1.0,)
+    ceiling: ClassVar[int | None] = 700
