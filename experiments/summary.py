@@ -32,7 +32,8 @@ def settings() -> dict[str, pd.DataFrame]:
         for shots, own in results.groupby("shots", sort=False):
             name = f"{table}, all rows" if shots == "all" else f"{table}, {shots} shots"
             scores = scores_by_seed(own)
-            found[name] = scores.dropna(subset=[OURS]).dropna(axis=1)
+            if OURS in scores:
+                found[name] = scores.dropna(subset=[OURS]).dropna(axis=1)
     return found
 
 
