@@ -107,7 +107,7 @@ def markdown(file: Path) -> str:
     results = pd.read_csv(file)
     by_seed = 100 * results.pivot_table(index="seed", columns="variant", values="macro_f1")
     whole = by_seed[[name for name in VARIANTS if name in by_seed]].dropna()
-    found = against(whole, SHIPPED)
+    found = {each.augmenter: each for each in against(whole, SHIPPED)}
     lines = [
         f"{file.stem}, {len(whole)} seeds",
         "",

@@ -22,9 +22,10 @@ COLOURS = {"RAW": "#8c8c8c", "SMOTE": "#e69f00", OURS: "#0072b2"}
 
 
 def settings() -> dict[str, pd.DataFrame]:
-    """Score frames (a row a seed, a column an augmenter) by table and shots, of the seeds that we have.
+    """Score frames (a row a seed, a column an augmenter) by table and shots.
 
-    An augmenter that lacks one of them is left out: means over different seeds do not compare.
+    They hold the seeds that RAW, SMOTE and rareflow all have, and the augmenters that have all of these:
+    means over different seeds do not compare. What has less than two such seeds is left out.
     """
     found = {}
     for table in TABLES:
@@ -32,8 +33,10 @@ def settings() -> dict[str, pd.DataFrame]:
         for shots, own in results.groupby("shots", sort=False):
             name = f"{table}, all rows" if shots == "all" else f"{table}, {shots} shots"
             scores = scores_by_seed(own)
-            if OURS in scores:
-                found[name] = scores.dropna(subset=[OURS]).dropna(axis=1)
+            if set(COLOURS) <= set(scores):
+                whole = scores.dropna(subset=list(COLOURS)).dropna(axis=1)
+                if len(whole) > 1:
+                    found[name] = whole
     return found
 
 
