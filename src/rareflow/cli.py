@@ -192,7 +192,7 @@ def train(
     n_neighbors: Annotated[int, typer.Option(help="Latent neighbours that a row is paired with.")] = 5,
     noise: Annotated[float, typer.Option(help="Factor on the posterior's standard deviation.")] = 1.0,
     filter: Annotated[  # noqa: A002 - the field's word
-        str, typer.Option(help="Keep only rows that a forest gives to their class: true or false.")
+        str, typer.Option(help="Prefer rows that two forests give to their class: true or false.")
     ] = "true",
     snap: Annotated[
         str, typer.Option(help="Make exact what parents share (shared), every number (observed), or none.")
@@ -257,10 +257,7 @@ def benchmark(
         str,
         typer.Option(help="xgb, rf, dt or import paths of classifiers: xgb,sklearn.naive_bayes.GaussianNB."),
     ] = "xgb,rf,dt",
-    repeats: Annotated[
-        int,
-        typer.Option(help="Inner splits that amounts are chosen on.", min=1),
-    ] = 2,
+    repeats: Annotated[int, typer.Option(help="Inner splits that amounts are chosen on.", min=1)] = 2,
     jobs: Annotated[int, typer.Option(help="Processes that share the cells.", min=1)] = 1,
     out: Annotated[
         str, typer.Option(help="Folder of results and report; what it lacks is computed.")
@@ -275,7 +272,7 @@ def benchmark(
     n_threads: NThreads = 1,
     debug: Debug = False,
 ) -> None:
-    """Compare augmenters over shots and seeds, each tuned alike, and report with paired tests."""
+    """Compare augmenters over shots and seeds, and report with paired tests."""
     from rareflow.workflows import benchmark as workflow
 
     if _truth("--report-only", report_only):
