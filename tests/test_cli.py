@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from typer.main import get_command
 
-from rareflow.cli import main
+from rareflow.cli import app, main
 from rareflow.errors import DataError
+from rareflow.evaluation.balance import CLASS_ROWS
 from rareflow.workflows import prepare
 from tests.workflows.commands import rareflow, workplace
 
@@ -244,11 +246,12 @@ BAD_OPTIONS = [
     ("train", "--noise", "-1", "at least 0"),
     ("train", "--filter", "perhaps", "neither true nor false"),
     ("train", "--snap", "finger", "none, shared, observed"),
-    ("train", "--growth", "-1", "at least 0"),
-    ("train", "--growth", "inf", "at least 0"),
+    *(
+        (command, "--class-rows", value, f"'{value}' is no whole number of 0 or more, such as 700")
+        for command in ("train", "augment")
+        for value in ("-1", "2.5", "inf", "lots")
+    ),
     ("train", "--device", "tpu", "auto, cpu, cuda"),
-    ("augment", "--growth", "lots", "no number"),
-    ("augment", "--growth", "-1", "at least 0"),
     ("evaluate", "--split", "diagonal", "random, grouped, blocked"),
 ]
 
@@ -304,6 +307,11 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(monkeypatch):
     assert ended.code == 130
     (line,) = ended.said
     assert line.startswith("rareflow: stopped")
+
+
+def test_train_gives_each_class_the_rows_that_a_study_begins_with():
+    (option,) = [each for each in get_command(app).commands["train"].params if each.name == "class_rows"]
+    assert option.default == str(CLASS_ROWS)
 
 
 def test_without_words_the_help_is_shown():

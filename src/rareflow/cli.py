@@ -197,9 +197,12 @@ def train(
     snap: Annotated[
         str, typer.Option(help="Make exact what parents share (shared), every number (observed), or none.")
     ] = "shared",
-    growth: Annotated[
-        float, typer.Option(help="Forged rows for each real one, for every class but the largest.")
-    ] = 3.0,
+    class_rows: Annotated[
+        str,
+        typer.Option(
+            help="Rows each class is to have, real and forged; none gets more than the largest has."
+        ),
+    ] = "700",
     experiment: Experiment = "rareflow",
     n_threads: NThreads = 1,
     device: Device = "auto",
@@ -225,7 +228,8 @@ def train(
         "filter": _truth("--filter", filter),
         "snap": snap,
     }
-    typer.echo(workflow.run(_settings(ctx), params, growth=growth))
+    wanted = _whole("--class-rows", class_rows)
+    typer.echo(workflow.run(_settings(ctx), params, class_rows=wanted))
 
 
 @app.command()
@@ -325,10 +329,11 @@ def augment(
     rare_classes: RareClasses = "error",
     rows: Rows = 0,
     seed: Seed = 0,
-    growth: Annotated[
+    class_rows: Annotated[
         str,
         typer.Option(
-            help="Forged rows for each real one, for every class but the largest. Unset: its study's choice."
+            help="Rows each class is to have, real and forged; none gets more than the largest has. Unset: "
+            "the model's own."
         ),
     ] = "",
     mark: Annotated[
@@ -340,9 +345,11 @@ def augment(
     """Balance a training table with a registered generator."""
     from rareflow.workflows import augment as workflow
 
-    amount = _number("--growth", growth) if growth else None
+    wanted = _whole("--class-rows", class_rows) if class_rows else None
     typer.echo(
-        workflow.run(_source(ctx, is_split=False), model=model, out=out, growth=amount, mark=mark, seed=seed)
+        workflow.run(
+            _source(ctx, is_split=False), model=model, out=out, class_rows=wanted, mark=mark, seed=seed
+        )
     )
 
 
@@ -389,12 +396,11 @@ def _truth(option: str, text: str) -> bool:
     return text.lower() == "true"
 
 
-def _number(option: str, text: str) -> float:
-    """Read a number that may be unset, so that its option takes text."""
-    try:
-        return float(text)
-    except ValueError as err:
-        raise ConfigError(f"{option} {text!r} is no number; give 0 or more") from err
+def _whole(option: str, text: str) -> int:
+    """Read a whole number of 0 or more; Typer's own refusal would not echo the value."""
+    if not text.isdecimal():
+        raise ConfigError(f"{option} {text!r} is no whole number of 0 or more, such as 700")
+    return int(text)
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:

@@ -46,31 +46,44 @@ counts = st.dictionaries(st.text(max_size=3), st.integers(1, 10_000), min_size=1
 
 
 @given(counts, st.data())
-def test_no_class_outgrows_the_largest_and_none_gets_more_than_asked_for(class_counts, data):
-    growth = {label: data.draw(st.floats(0, 30)) for label in class_counts}
-    wanted = new_rows(class_counts, growth)
+def test_a_class_gets_its_rows_but_none_outgrows_the_largest_and_none_shrinks(class_counts, data):
+    class_rows = {label: data.draw(st.integers(0, 12_000)) for label in class_counts}
+    wanted = new_rows(class_counts, class_rows)
     largest = max(class_counts.values())
     for label, count in class_counts.items():
-        new = wanted.get(label, 0)
-        assert count + new <= largest
-        assert new <= growth[label] * count + 0.5
-        assert count + new == largest or new >= growth[label] * count - 0.5
+        after = count + wanted.get(label, 0)
+        assert after <= largest
+        assert after == (count if count >= class_rows[label] else min(class_rows[label], largest))
     assert all(new > 0 for new in wanted.values())
 
 
+@given(counts, st.integers(0, 12_000))
+def test_a_class_that_is_not_named_is_left_alone(class_counts, rows):
+    *named, _ = class_counts
+    wanted = new_rows(class_counts, dict.fromkeys([*named, "unheard of"], rows))
+    assert set(wanted) <= set(named)
+
+
+@given(counts, st.integers(0, 12_000))
+def test_a_balanced_table_needs_no_row_more(class_counts, rows):
+    by_class = dict.fromkeys(class_counts, rows)
+    wanted = new_rows(class_counts, by_class)
+    after = {label: count + wanted.get(label, 0) for label, count in class_counts.items()}
+    assert new_rows(after, by_class) == {}
+
+
 @pytest.mark.parametrize(
-    ("growth", "expected"),
+    ("class_rows", "expected"),
     [
         ({}, {}),
-        ({"big": 5.0, "mid": 0.0, "rare": 0.0}, {}),
-        ({"mid": 1.0, "rare": 20.0}, {"mid": 30, "rare": 60}),
-        ({"mid": 3.0, "rare": 100.0}, {"mid": 70, "rare": 97}),
-        ({"mid": 0.01, "rare": 0.5}, {"rare": 2}),
-        ({"rare": 1.0, "unheard of": 9.0}, {"rare": 3}),
+        ({"big": 700, "mid": 0, "rare": 0}, {}),
+        ({"mid": 30, "rare": 2}, {}),
+        ({"mid": 31, "rare": 60}, {"mid": 1, "rare": 57}),
+        ({"mid": 700, "rare": 100}, {"mid": 70, "rare": 97}),
     ],
 )
-def test_growth_becomes_whole_rows_up_to_the_largest_class(growth, expected):
-    assert new_rows({"big": 100, "mid": 30, "rare": 3}, growth) == expected
+def test_what_a_class_lacks_is_forged_up_to_the_largest_class(class_rows, expected):
+    assert new_rows({"big": 100, "mid": 30, "rare": 3}, class_rows) == expected
 
 
 @given(counts, st.floats(0, 1))

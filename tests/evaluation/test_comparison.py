@@ -11,7 +11,7 @@ from rareflow.evaluation.comparison import OURS, RAW, SMOTE, compare, summary_ta
 from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors
 from rareflow.generators.estimators import VAEWGANGP
 
-GROWTH = {"few": 2.0, "rare": 5.0}
+CLASS_ROWS = {"few": 45, "rare": 36}
 
 
 def table(seed, classes=("many", "few", "rare")):
@@ -57,7 +57,7 @@ def calls(monkeypatch):
 
 
 def test_every_augmenter_meets_the_same_real_rows_test_rows_and_seed(train, test, generator, calls):
-    assert list(compare(train, test, generator, GROWTH, seed=3, n_threads=1)) == [RAW, SMOTE, OURS]
+    assert list(compare(train, test, generator, CLASS_ROWS, seed=3, n_threads=1)) == [RAW, SMOTE, OURS]
     assert len(calls) == 3
     for (X, y, test_X, test_y), how in calls:
         pd.testing.assert_frame_equal(X.iloc[: len(train)], train.X)
@@ -68,8 +68,8 @@ def test_every_augmenter_meets_the_same_real_rows_test_rows_and_seed(train, test
 
 
 def test_smote_and_the_generator_grow_every_class_alike_and_raw_none(train, test, generator, calls):
-    compare(train, test, generator, GROWTH, seed=3)
-    new = new_rows(train.class_counts, GROWTH)
+    compare(train, test, generator, CLASS_ROWS, seed=3)
+    new = new_rows(train.class_counts, CLASS_ROWS)
     grown = [pd.Series(y).value_counts().to_dict() for (_, y, _, _), _ in calls]
     assert grown[0] == train.class_counts
     assert grown[1] == grown[2] == {name: n + new.get(name, 0) for name, n in train.class_counts.items()}
@@ -79,7 +79,7 @@ def test_smote_and_the_generator_grow_every_class_alike_and_raw_none(train, test
 
 def test_without_a_generator_raw_stands_alone_and_is_the_detectors_on_the_plain_table(train, test):
     heard = []
-    found = compare(train, test, None, GROWTH, seed=3, on_score=heard.append)
+    found = compare(train, test, None, CLASS_ROWS, seed=3, on_score=heard.append)
     plain = evaluate_detectors(
         train.X, train.labels, test.X, test.labels, labels=list(train.class_counts), seed=3
     )
@@ -91,12 +91,14 @@ def test_without_a_generator_raw_stands_alone_and_is_the_detectors_on_the_plain_
 
 def test_each_augmenter_is_named_before_it_is_scored(train, test, generator, calls):
     heard = []
-    compare(train, test, generator, GROWTH, seed=3, on_score=lambda name: heard.append((name, len(calls))))
+    compare(
+        train, test, generator, CLASS_ROWS, seed=3, on_score=lambda name: heard.append((name, len(calls)))
+    )
     assert heard == [(RAW, 0), (SMOTE, 1), (OURS, 2)]
 
 
 def test_same_seed_same_scores(train, test, generator):
-    one, two = (summary_table(compare(train, test, generator, GROWTH, seed=3)) for _ in range(2))
+    one, two = (summary_table(compare(train, test, generator, CLASS_ROWS, seed=3)) for _ in range(2))
     pd.testing.assert_frame_equal(one, two, check_exact=True)
 
 
@@ -116,7 +118,7 @@ def test_a_label_that_occurs_in_the_test_part_only_is_refused(test):
 
 
 def test_the_summary_holds_percentages_one_row_an_augmenter_and_detector(train, test, generator):
-    comparison = compare(train, test, generator, GROWTH, seed=3)
+    comparison = compare(train, test, generator, CLASS_ROWS, seed=3)
     summary = summary_table(comparison)
     assert list(zip(summary["augmenter"], summary["detector"], strict=True)) == [
         (name, detector) for name in (RAW, SMOTE, OURS) for detector in DETECTORS

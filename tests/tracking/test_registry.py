@@ -24,7 +24,7 @@ from rareflow.tracking.store import prepare_store
 from tests.workflows.commands import workplace
 
 NAME = "rareflow-plant"
-GROWTH = {"NMRI": 3.0, "MSCI": 1.5}
+CLASS_ROWS = {"NMRI": 700, "MSCI": 0}
 
 
 def plant(rows=90):
@@ -69,10 +69,10 @@ def logged(tmp_path_factory, generator, doubling):
     with workplace(folder):
         uri = prepare_store("rare")
         with parent_run("study"):
-            today = log_generator(generator, growth=GROWTH)
+            today = log_generator(generator, class_rows=CLASS_ROWS)
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr(registry.portable, "__file__", str(doubling))
-                later = log_generator(generator, growth={})
+                later = log_generator(generator, class_rows={})
         mlflow.register_model(today.model_uri, NAME)
         mlflow.register_model(later.model_uri, NAME)
     return uri, today
@@ -155,10 +155,21 @@ def test_a_registration_that_is_interrupted_leaves_no_version(client, logged, mo
 
 
 @pytest.mark.usefixtures("client")
-def test_a_loaded_generator_comes_with_the_growth_its_study_chose():
+def test_a_loaded_generator_comes_with_the_class_rows_its_study_chose():
     loaded = load_generator(f"models:/{NAME}/1")
-    assert loaded.growth == GROWTH
+    assert loaded.class_rows == CLASS_ROWS
     assert loaded.generator.classes == ["MSCI", "NMRI", "Normal"]
+
+
+@pytest.mark.usefixtures("client")
+def test_a_model_without_class_rows_leaves_every_class_alone(logged, folder):
+    model = Path(mlflow.artifacts.download_artifacts(logged[1].model_uri, dst_path=str(folder / "older")))
+    description = model / "MLmodel"
+    written = description.read_text(encoding="utf-8")
+    description.write_text(written.replace("  class_rows:", "  other:"), encoding="utf-8")
+    loaded = load_generator(str(model))
+    assert "  class_rows:" in written
+    assert loaded.class_rows == {}
 
 
 @pytest.mark.usefixtures("client")

@@ -201,9 +201,14 @@ def test_more_parameters_than_one_call_takes_all_arrive(client, parent_id):
 
 
 def test_parameters_named_after_classes_are_logged_whatever_the_class_is_called(client, parent_id):
-    with child_run(parent_id, "trial", params={"growth.Web Attack \u2013 XSS": 3.0, "growth.a?": 1.0}) as run:
-        run.log_params({"growth.a?": 2.0})
-    assert client.get_run(run.id).data.params == {"growth.Web Attack _ XSS": "3.0", "growth.a_": "1.0"}
+    with child_run(
+        parent_id, "trial", params={"class_rows.Web Attack \u2013 XSS": 700, "class_rows.a?": 200}
+    ) as run:
+        run.log_params({"class_rows.a?": 2000})
+    assert client.get_run(run.id).data.params == {
+        "class_rows.Web Attack _ XSS": "700",
+        "class_rows.a_": "200",
+    }
 
 
 def test_a_curve_is_logged_point_for_point(client, parent_id):

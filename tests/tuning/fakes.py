@@ -14,7 +14,7 @@ COUNTS = {"Normal": 90, "DoS": 20, "a b.c\u2013d": 6}
 
 
 def by_noise(candidate):
-    return 0.5 if candidate.is_raw else 0.3 + 0.4 * candidate.generator["noise"]
+    return 0.3 + 0.4 * candidate.generator.get("noise", 0.5)
 
 
 class FakeObjective:

@@ -15,7 +15,7 @@ from rareflow.tuning.objective import Objective
 from rareflow.tuning.space import Candidate
 
 TINY = {"steps": 3, "hidden_dim": 64, "latent_dim": 4, "n_critic": 1, "sampling": "residual"}
-FORGING = Candidate(TINY, {"few": 3.0, "rare": 20.0})
+FORGING = Candidate(TINY, {"few": 50, "rare": 700})
 
 
 def table(rows=200, seed=0):
@@ -89,13 +89,21 @@ def test_a_forging_candidate_trains_the_detectors_on_the_grown_inner_training_pa
     list(own.repeats(FORGING))
     for i, (split, (X, y, test_X, test_y, how)) in enumerate(zip(own.splits, seen, strict=True)):
         train, test = own.table.take(split.train), own.table.take(split.test)
-        counts = new_rows(train.class_counts, FORGING.growth)
+        counts = new_rows(train.class_counts, FORGING.class_rows)
         assert len(X) == len(y) == len(train) + sum(counts.values())
         assert {name: int((y[len(train) :] == name).sum()) for name in counts} == counts
         pd.testing.assert_frame_equal(X.iloc[: len(train)], train.X)
         pd.testing.assert_frame_equal(test_X, test.X)
         np.testing.assert_array_equal(test_y, test.labels)
         assert how["seed"] == 5 + i
+
+
+def test_classes_that_have_their_rows_are_scored_as_raw_and_no_generator_is_trained():
+    enough, steps = Candidate(TINY, {"few": 15, "rare": 0}), []
+    found = list(objective().repeats(enough, on_step=steps.append))
+    assert [each.value for each in found] == [each.value for each in objective().repeats(Candidate())]
+    assert [each.generator for each in found] == [None, None]
+    assert steps == []
 
 
 def test_same_seed_same_values_and_another_seed_another_generator():

@@ -5,7 +5,7 @@ import pytest
 
 from rareflow.generators.estimators import VAEWGANGP
 from rareflow.generators.training import TrainingConfig
-from rareflow.tuning.space import GROWTHS, Candidate, default_candidate, params_of, suggest
+from rareflow.tuning.space import CLASS_ROWS_CHOICES, Candidate, default_candidate, params_of, suggest
 from tests.tuning.fakes import COUNTS
 
 
@@ -24,15 +24,15 @@ def test_a_candidate_is_its_parameters_and_back():
 
 def test_every_class_but_the_largest_may_grow():
     for candidate, _ in draw():
-        assert list(candidate.growth) == ["DoS", "a b.c\u2013d"]
-        assert set(candidate.growth.values()) <= set(GROWTHS)
-    assert list(default_candidate(COUNTS).growth) == ["DoS", "a b.c\u2013d"]
+        assert list(candidate.class_rows) == ["DoS", "a b.c\u2013d"]
+        assert set(candidate.class_rows.values()) <= set(CLASS_ROWS_CHOICES)
+    assert default_candidate(COUNTS).class_rows == {"DoS": 700, "a b.c\u2013d": 700}
 
 
 def test_a_class_named_like_a_parameter_is_not_taken_for_it():
-    counts = {"big": 9, "noise": 3, "growth.noise": 2}
+    counts = {"big": 9, "noise": 3, "class_rows.noise": 2}
     for candidate, trial in draw(3, counts):
-        assert set(candidate.growth) == {"noise", "growth.noise"}
+        assert set(candidate.class_rows) == {"noise", "class_rows.noise"}
         assert "noise" in candidate.generator
         assert params_of(candidate) == trial.params
 
@@ -41,12 +41,18 @@ def test_a_class_named_like_a_parameter_is_not_taken_for_it():
     ("candidate", "raw"),
     [
         (Candidate(), True),
-        (Candidate({"noise": 0.5}, {"a": 0.0, "b": 0.0}), True),
-        (Candidate({"noise": 0.5}, {"a": 0.0, "b": 1.0}), False),
+        (Candidate({"noise": 0.5}, {"a": 0, "b": 0}), True),
+        (Candidate({"noise": 0.5}, {"a": 20, "b": 5}), True),
+        (Candidate({"noise": 0.5}, {"most": 700}), True),
+        (Candidate({"noise": 0.5}, {"a": 0, "b": 6}), False),
     ],
 )
-def test_no_growth_at_all_is_raw(candidate, raw):
-    assert candidate.is_raw is raw
+def test_what_forges_no_row_for_a_table_is_raw_there(candidate, raw):
+    assert candidate.is_raw({"most": 90, "a": 20, "b": 5}) is raw
+
+
+def test_each_class_may_be_left_alone():
+    assert min(CLASS_ROWS_CHOICES) == 0
 
 
 def test_every_knob_is_a_parameter_of_the_generator():

@@ -1,7 +1,7 @@
 import pytest
 
 from rareflow.errors import StoreError
-from rareflow.tuning.space import Candidate, default_candidate
+from rareflow.tuning.space import Candidate, default_candidate, params_of
 from rareflow.tuning.study import enqueue_references, open_study, work
 from rareflow.tuning.winner import choose
 from tests.tuning.fakes import COUNTS, FakeObjective, Recorder
@@ -40,33 +40,43 @@ def test_the_fresh_score_decides_between_the_two_best_of_the_study(storage):
 
 def test_the_better_in_the_study_wins_a_draw_on_the_fresh_splits(storage):
     study = done(storage, 4, noise)
-    winner = choose(study, FakeObjective(lambda candidate: 0.4 if candidate.is_raw else 0.5))
+    winner = choose(study, FakeObjective(lambda candidate: 0.5 if candidate.generator else 0.4))
     assert winner.trial == two_best(study)[0].number
 
 
 @pytest.mark.parametrize(("raw", "augment"), [(0.4, True), (0.5, False), (0.6, False)])
 def test_forged_rows_are_recommended_where_raw_is_beaten(storage, raw, augment):
     study = done(storage, 2, noise)
-    winner = choose(study, FakeObjective(lambda candidate: raw if candidate.is_raw else 0.5))
+    winner = choose(study, FakeObjective(lambda candidate: 0.5 if candidate.generator else raw))
     assert winner.augment is augment
     assert winner.candidate == default_candidate(COUNTS)
 
 
 def test_a_trial_that_grows_no_class_is_no_finalist(storage):
     study = open_study(storage, "study", seed=0)
-    nothing = Candidate(default_candidate(COUNTS).generator, dict.fromkeys(list(COUNTS)[1:], 0.0))
+    nothing = Candidate(default_candidate(COUNTS).generator, dict.fromkeys(list(COUNTS)[1:], 0))
     for candidate in (nothing, default_candidate(COUNTS)):
-        params = {**candidate.generator, **{f"growth.{name}": n for name, n in candidate.growth.items()}}
-        study.enqueue_trial(params)
-    work(study, FakeObjective(lambda candidate: 0.9 if candidate.is_raw else 0.1), 2, Recorder())
+        study.enqueue_trial(params_of(candidate))
+    work(study, FakeObjective(lambda candidate: 0.9 if candidate.is_raw(COUNTS) else 0.1), 2, Recorder())
     assert choose(study, FakeObjective()).trial == 1
 
 
-def test_a_study_in_which_nothing_that_forges_is_complete_is_refused(storage):
+def test_where_every_class_has_enough_rows_the_table_is_left_as_it_is(storage):
+    enough = {label: 8_000 + rows for label, rows in COUNTS.items()}
+    study = done(storage, 4, noise)
+    winner = choose(
+        study, FakeObjective(lambda candidate: 0.9 if candidate.generator else 0.4, counts=enough)
+    )
+    assert (winner.trial, winner.candidate) == (1, default_candidate(COUNTS))
+    assert winner.val_macro_f1 == winner.raw_macro_f1 == 0.4
+    assert not winner.augment
+
+
+def test_a_study_in_which_nothing_beside_raw_is_complete_is_refused(storage):
     study = done(storage, 1, noise)
     with pytest.raises(StoreError) as caught:
         choose(study, FakeObjective())
     assert str(caught.value) == (
-        "study 'study' holds no complete trial that forges rows; raise --n-trials, or see why its other "
+        "study 'study' holds no complete trial beside RAW; raise --n-trials, or see why its other "
         "trials failed"
     )

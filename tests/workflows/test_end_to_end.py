@@ -38,7 +38,7 @@ def place(tmp_path_factory, empty_database):
         split = split_table(table, seed=3)
         for rows, name in ((split.train, "train"), (split.test, "test")):
             table.take(rows).frame.to_parquet(f"{name}.parquet")
-        ended.train = rareflow("train", *OURS, "--latent-dim", 8, "--steps", 20, "--growth", 2)
+        ended.train = rareflow("train", *OURS, "--latent-dim", 8, "--steps", 20, "--class-rows", 60)
         ended.tune = rareflow("tune", *OURS, *OPTIONS, "--n-trials", 3)
         ended.again = rareflow("tune", *OURS, *OPTIONS, "--n-trials", 3)
         ended.other = rareflow("tune", *PARTS, *OPTIONS, "--n-trials", 2, "--split", "grouped")
@@ -113,7 +113,7 @@ def test_a_study_is_a_parent_with_a_child_for_each_trial(place, study):
     assert raw == {}
     assert default["steps"] == "100"
     assert set(drawn) == set(default)
-    assert {"latent_dim", "lambda_gp", "n_critic", "growth.MFCI"} <= set(drawn)
+    assert {"latent_dim", "lambda_gp", "n_critic", "class_rows.MFCI"} <= set(drawn)
 
 
 def test_a_child_holds_the_value_that_optuna_holds(place, study):
@@ -141,7 +141,7 @@ def test_a_parent_holds_the_options_the_winner_and_the_scores_before_and_after(s
     params, metrics = study.data.params, study.data.metrics
     assert (params["data"], params["n_trials"], params["split"]) == ("table.parquet", "3", "random")
     assert params["best_latent_dim"]
-    assert params["best_growth/MFCI"]
+    assert params["best_class_rows/MFCI"]
     assert {"val_macro_f1", "val_macro_f1_raw", "test_macro_f1_raw", "test_macro_f1_smote"} <= set(metrics)
     for augmenter in ("raw", "smote", "rareflow"):
         of_detectors = [metrics[f"test/{augmenter}/{name}/macro_f1"] for name in ("xgb", "rf", "dt")]
@@ -241,7 +241,7 @@ def test_other_data_make_a_challenger_with_its_reason(place, versions):
 
 def test_train_logs_parameters_curves_scores_and_a_model_that_is_not_registered(place, versions):
     (run,) = runs(place, "train gas-pipeline")
-    assert (run.data.params["latent_dim"], run.data.params["growth"]) == ("8", "2.0")
+    assert (run.data.params["latent_dim"], run.data.params["class_rows"]) == ("8", "60")
     assert len(place.client.get_metric_history(run.info.run_id, "critic")) == 20
     assert {"loss_curves.png", "data_card.md"} <= artifacts(place, run)
     assert 0 < run.data.metrics["test_macro_f1_rareflow"] <= 1
@@ -267,21 +267,23 @@ def test_a_trained_model_augments_under_the_name_that_train_prints(place):
     ended = rareflow("augment", "--data", "train.parquet", "--model", uri, "--out", "trained.csv")
     assert ended.code == 0
     train = load_table("train.parquet", recipe="gas-pipeline")
-    counts = new_rows(train.class_counts, dict.fromkeys(list(train.class_counts)[1:], 2.0))
-    assert len(pd.read_csv("trained.csv")) == len(train) + sum(counts.values())
+    largest = max(train.class_counts.values())
+    assert pd.read_csv("trained.csv")["result"].value_counts().to_dict() == {
+        label: max(rows, min(60, largest)) for label, rows in train.class_counts.items()
+    }
 
 
 def test_augment_keeps_the_real_rows_bit_for_bit_and_adds_the_studys_counts(place, study):
     train = load_table("train.parquet", recipe="gas-pipeline")
     frame = pd.read_parquet("balanced.parquet")
     pd.testing.assert_frame_equal(frame.iloc[: len(train)], train.frame, check_exact=True)
-    prefix = "best_growth/"
-    growth = {
-        key.removeprefix(prefix): float(value)
+    prefix = "best_class_rows/"
+    class_rows = {
+        key.removeprefix(prefix): int(value)
         for key, value in study.data.params.items()
         if key.startswith(prefix)
     }
-    counts = new_rows(train.class_counts, growth)
+    counts = new_rows(train.class_counts, class_rows)
     forged = frame.iloc[len(train) :]
     assert forged["result"].value_counts().to_dict() == counts
     assert sum(counts.values()) > 0
@@ -294,10 +296,10 @@ def test_augment_keeps_the_real_rows_bit_for_bit_and_adds_the_studys_counts(plac
     [("t.parquet", pd.read_parquet), ("t.csv", pd.read_csv), ("t.csv.gz", pd.read_csv)],
 )
 def test_augment_writes_every_kind_of_file_the_same_and_marks_what_is_forged(name, read, place):
-    words = ("augment", "--data", "train.parquet", "--model", CHAMPION, "--growth", 1, "--seed", 5)
+    words = ("augment", "--data", "train.parquet", "--model", CHAMPION, "--class-rows", 50, "--seed", 5)
     assert rareflow(*words, "--mark", "forged", "--out", name).code == 0
     train = load_table("train.parquet", recipe="gas-pipeline")
-    counts = new_rows(train.class_counts, dict.fromkeys(list(train.class_counts)[1:], 1.0))
+    counts = new_rows(train.class_counts, dict.fromkeys(train.class_counts, 50))
     frame = read(place.folder / name)
     assert frame["forged"].dtype == bool
     assert frame["forged"].tolist() == [False] * len(train) + [True] * sum(counts.values())
@@ -308,8 +310,8 @@ def test_augment_writes_every_kind_of_file_the_same_and_marks_what_is_forged(nam
     pd.testing.assert_frame_equal(frame, pd.read_parquet(reference), check_dtype=False, rtol=1e-15)
 
 
-def test_growth_zero_gives_the_table_back(place):
-    words = ("augment", "--data", "train.parquet", "--model", CHAMPION, "--growth", 0)
+def test_class_rows_zero_gives_the_table_back(place):
+    words = ("augment", "--data", "train.parquet", "--model", CHAMPION, "--class-rows", 0)
     assert rareflow(*words, "--out", "same.parquet").code == 0
     pd.testing.assert_frame_equal(
         pd.read_parquet("same.parquet"), pd.read_parquet(place.folder / "train.parquet")
@@ -374,3 +376,18 @@ def test_the_champion_makes_the_rows_asked_for_in_the_tables_own_form(place):
     numbers = table.select_dtypes("number").columns
     assert (rows[numbers].min() >= table[numbers].min()).all()
     assert (rows[numbers].max() <= table[numbers].max()).all()
+
+
+def test_a_study_of_a_table_that_lacks_no_rows_says_leave_it_as_it_is(place):
+    rng = np.random.default_rng(0)
+    even = pd.DataFrame({"x": rng.normal(size=80), "y": rng.normal(size=80), "kind": ["a", "b"] * 40})
+    even.to_csv("even.csv", index=False)
+    ended = rareflow("tune", "--data", "even.csv", "--label", "kind", *OPTIONS, "--n-trials", 3)
+    assert ended.code == 0
+    assert "No augmentation is best: no complete trial forges a row for this table" in ended.out
+    (run,) = runs(place, "tune even")
+    assert run.data.tags["verdict"] == "leave the table as it is"
+    assert run.data.metrics["val_macro_f1"] == run.data.metrics["val_macro_f1_raw"]
+    words = ("augment", "--data", "even.csv", "--model", "models:/rareflow-even@champion")
+    assert rareflow(*words, "--out", "still.csv").code == 0
+    pd.testing.assert_frame_equal(pd.read_csv("still.csv"), even)

@@ -35,7 +35,7 @@ def card(**changes):
         digest="0123456789abcdef" * 4,
         protocol="random split, test size 0.3, seed 0",
         val={"RAW": 0.5, "rareflow": 0.625},
-        growth={"DOS": 3.0},
+        class_rows={"DOS": 700},
         params={"latent_dim": 8},
         comparison=COMPARISON,
         quality=QUALITY,
@@ -52,7 +52,7 @@ def test_a_card_says_what_it_is_on_which_data_how_scored_its_limits_and_its_use(
         "`0123456789abcdef`",
         "random split, test size 0.3, seed 0.",
         "- RAW: 50.00 %\n- rareflow: 62.50 %",
-        "| DOS | 3 | 6 |",  # as many as the largest class has, not three for each
+        "| DOS | 3 | 6 |",  # as many as the largest class has, not 700
         "| Normal | 9 | 0 |",
         "- `latent_dim`: 8",
         "## Limits",

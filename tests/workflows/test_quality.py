@@ -34,19 +34,19 @@ class Copier:
         return self.train.frame.iloc[np.concatenate(rows)]
 
 
-def logged(growth):
+def logged(class_rows):
     """Log to a run of the test's own; give what it was told beside the quality."""
     told = SimpleNamespace(metrics={}, texts={}, copier=Copier(table(0)))
     run = SimpleNamespace(
         log_metrics=told.metrics.update, log_text=lambda text, name: told.texts.update({name: text})
     )
-    told.quality = log_quality(run, told.copier.train, table(1), told.copier, growth, seed=3)
+    told.quality = log_quality(run, told.copier.train, table(1), told.copier, class_rows, seed=3)
     return told
 
 
 @pytest.fixture(scope="module")
 def told():
-    return logged({"few": 2.0, "rare": 5.0})
+    return logged({"few": 60, "rare": 24})
 
 
 def test_each_class_that_grows_is_forged_in_rows_enough_to_measure(told):
@@ -83,6 +83,6 @@ def test_the_card_shows_the_means_and_says_how_many_classes_they_are_of(told):
 
 
 def test_without_a_class_that_grows_nothing_is_measured():
-    told = logged({"few": 0.0})
+    told = logged({"few": 0, "rare": 4})
     assert np.isnan(list(told.metrics.values())).all()
     assert "| marginal |  |  |" in told.quality.to_markdown()

@@ -16,10 +16,16 @@ if TYPE_CHECKING:
 
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["AMOUNTS", "balanced_counts", "boosts", "forge", "new_rows"]
+__all__ = ["AMOUNTS", "CLASS_ROWS", "balanced_counts", "boosts", "forge", "new_rows"]
 
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """How far towards balance an augmenter may go: 0 is the table as it is, 1 full balance."""
+
+CLASS_ROWS = 700
+"""Rows that a class is to have where nobody chooses, found on inner splits (experiments/LOG.md).
+
+A tree needs some hundred rows of a class, whatever the largest one has; more only shift the prior.
+"""
 
 
 def boosts(class_counts: Mapping[str, int], amount: float, *, ceiling: int | None = None) -> dict[str, float]:
@@ -72,15 +78,16 @@ def balanced_counts(
     return {label: count for label, count in wanted.items() if count > 0}
 
 
-def new_rows(class_counts: Mapping[str, int], growth: Mapping[str, float]) -> dict[str, int]:
-    """Give the rows to forge for each class.
+def new_rows(class_counts: Mapping[str, int], class_rows: Mapping[str, int]) -> dict[str, int]:
+    """Give the rows to forge for each class, so that it has ``min(class_rows, n_max)`` or keeps its ``n``.
 
     Parameters
     ----------
     class_counts
         Rows of each class in the training table.
-    growth
-        Forged rows for each real one, by class, >= 0; a class that is not named is left alone.
+    class_rows
+        Rows that each class is to have, real and forged together, >= 0. A class that has as many or is not
+        named is left alone.
 
     Returns
     -------
@@ -88,10 +95,7 @@ def new_rows(class_counts: Mapping[str, int], growth: Mapping[str, float]) -> di
         Rows to forge, by class, only classes that get any. No class outgrows the largest one.
     """
     largest = max(class_counts.values())
-    wanted = {
-        label: min(round(growth.get(label, 0.0) * count), largest - count)
-        for label, count in class_counts.items()
-    }
+    wanted = {label: min(class_rows.get(label, 0), largest) - count for label, count in class_counts.items()}
     return {label: count for label, count in wanted.items() if count > 0}
 
 

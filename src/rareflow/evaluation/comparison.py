@@ -31,7 +31,7 @@ def compare(
     train: Table,
     test: Table,
     generator: PortableGenerator | None,
-    growth: Mapping[str, float],
+    class_rows: Mapping[str, int],
     *,
     seed: int,
     n_threads: int = 1,
@@ -47,8 +47,8 @@ def compare(
         The two parts; only the first is balanced.
     generator
         Fitted on the training part or on another table of the same columns.
-    growth
-        Forged rows for each real one, by class.
+    class_rows
+        Rows that a class is to have, real and forged together, by class.
     seed, n_threads
         Seed of augmenters and detectors; threads of each detector.
     on_score
@@ -60,7 +60,7 @@ def compare(
         If a class occurs in the test part only.
     """
     check_labels(train, test)
-    counts = new_rows(train.class_counts, growth)
+    counts = new_rows(train.class_counts, class_rows)
     tables = {RAW: lambda: (train.X, train.labels)}
     if generator is not None:
         tables[SMOTE] = lambda: smote(train.X, train.labels, counts, seed=seed)

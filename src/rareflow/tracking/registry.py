@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["Loaded", "Registered", "load_generator", "log_generator", "register"]
 
 CHAMPION, CHALLENGER = "champion", "challenger"
-_GROWTH = "growth"
+_CLASS_ROWS = "class_rows"
 _PACKAGES = ("mlflow", "numpy", "pandas", "safetensors", "torch")
 
 
@@ -57,15 +57,15 @@ class Registered:
         return f"models:/{self.name}@{self.alias}"
 
 
-def log_generator(generator: PortableGenerator, *, growth: Mapping[str, float]) -> ModelInfo:
+def log_generator(generator: PortableGenerator, *, class_rows: Mapping[str, int]) -> ModelInfo:
     """Log a generator to the active run: a copy of `portable`, a JSON spec, safetensors, nothing pickled.
 
     Parameters
     ----------
     generator
         A fitted generator.
-    growth
-        Forged rows for each real one that its study found best, by class; kept in the model's metadata.
+    class_rows
+        Rows that a class is to have, real and forged together, by class; kept in the model's metadata.
     """
     example = pd.DataFrame(
         {"label": generator.classes[:2], "count": np.array([3, 2][: len(generator.classes)])}
@@ -78,7 +78,7 @@ def log_generator(generator: PortableGenerator, *, growth: Mapping[str, float]) 
             signature=_signature(generator),
             input_example=(example, {"seed": 7, "temperature": 1.0}),
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _PACKAGES],
-            metadata={_GROWTH: dict(growth)},
+            metadata={_CLASS_ROWS: dict(class_rows)},
         )
 
 
@@ -171,12 +171,12 @@ class Loaded:
     ----------
     generator
         It, as the code that it was logged with makes it.
-    growth
-        Forged rows for each real one that its study found best, by class.
+    class_rows
+        Rows that a class is to have, real and forged together, by class; empty where none were logged.
     """
 
     generator: PortableGenerator
-    growth: Mapping[str, float]
+    class_rows: Mapping[str, int]
 
 
 def load_generator(uri: str) -> Loaded:
@@ -201,4 +201,4 @@ def load_generator(uri: str) -> Loaded:
         raise StoreError(
             f"--model {uri!r} cannot be loaded ({reason}); in this tracking store {known}"
         ) from err
-    return Loaded(generator, (model.metadata.metadata or {}).get(_GROWTH, {}))
+    return Loaded(generator, (model.metadata.metadata or {}).get(_CLASS_ROWS, {}))

@@ -36,7 +36,7 @@ class Repeat:
     scores
         By detector.
     generator
-        The generator that was fitted for it; ``None`` for RAW.
+        The generator that was fitted for it; ``None`` where no class is short of rows, as in RAW.
     seconds
         Wall time.
     """
@@ -85,10 +85,9 @@ class Objective:
             start, seed = time.perf_counter(), self.seed + i
             train, test = self.table.take(split.train), self.table.take(split.test)
             X, y, generator = train.X, train.labels, None
-            if not candidate.is_raw:
+            if counts := new_rows(train.class_counts, candidate.class_rows):
                 generator = VAEWGANGP(**candidate.generator, device=self.device, random_state=seed)
                 generator.fit(X, train.y, on_step=on_step)
-                counts = new_rows(train.class_counts, candidate.growth)
                 X, y = forge(X, y, counts, generator=generator.generator_, seed=seed)
             scores = evaluate_detectors(
                 X, y, test.X, test.labels,

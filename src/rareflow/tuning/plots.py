@@ -14,7 +14,7 @@ from rareflow.tuning.space import KNOBS, Candidate
 from rareflow.tuning.study import experimental
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     import pandas as pd
 
@@ -28,19 +28,28 @@ def trial_table(study: optuna.Study) -> pd.DataFrame:
     return study.trials_dataframe(attrs=("number", "value", "state", "duration", "params", "user_attrs"))
 
 
-def study_figures(study: optuna.Study) -> Iterator[tuple[str, Any]]:
+def study_figures(study: optuna.Study, class_counts: Mapping[str, int]) -> Iterator[tuple[str, Any]]:
     """Give each plot twice: for a PNG (matplotlib) and for a page (plotly), by file name.
 
     Parameters are compared between complete trials that forge rows, as RAW has none; importances need two
     values that differ. A plot without the trials it needs is left out. A matplotlib figure is closed once the
     next one is asked for.
+
+    Parameters
+    ----------
+    study
+        The study.
+    class_counts
+        Rows of each class in the training part.
     """
     plt.switch_backend("agg")  # Optuna draws with pyplot, which would look for a screen
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     if complete:
         yield from _pair("optimisation_history", "plot_optimization_history", study)
     forging = optuna.create_study(direction="maximize")
-    forging.add_trials([trial for trial in complete if not Candidate.from_params(trial.params).is_raw])
+    forging.add_trials(
+        [trial for trial in complete if not Candidate.from_params(trial.params).is_raw(class_counts)]
+    )
     if len(forging.trials) >= _ENOUGH:
         yield from _pair("parallel_coordinates", "plot_parallel_coordinate", forging, params=list(KNOBS))
     if len({trial.value for trial in forging.trials}) >= _ENOUGH:

@@ -6,21 +6,29 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from rareflow.evaluation.balance import CLASS_ROWS, new_rows
 from rareflow.generators.estimators import VAEWGANGP
 from rareflow.generators.portable import SAMPLING_MODES, SNAPS
 
 if TYPE_CHECKING:
     import optuna
 
-__all__ = ["DEFAULT", "GROWTHS", "KNOBS", "RAW", "Candidate", "default_candidate", "params_of", "suggest"]
+__all__ = [
+    "CLASS_ROWS_CHOICES",
+    "DEFAULT",
+    "KNOBS",
+    "RAW",
+    "Candidate",
+    "default_candidate",
+    "params_of",
+    "suggest",
+]
 
-GROWTHS = (0.0, 1.0, 3.0, 10.0, 20.0)
-"""Forged rows for each real one that a class may get; 0 leaves the class alone."""
+CLASS_ROWS_CHOICES = (0, 200, CLASS_ROWS, 2_000, 7_000)
+"""Rows that a class may be given, real and forged together; 0, or less than it has, leaves it alone."""
 
 RAW, DEFAULT = "raw", "default"
 """Roles of the two trials that every study holds: no augmentation, and the defaults."""
-
-_DEFAULT_GROWTH = 3.0
 
 KNOBS: dict[str, Callable[[optuna.Trial, str], Any]] = {
     "latent_dim": lambda trial, name: trial.suggest_int(name, 4, 64, log=True),
@@ -40,7 +48,7 @@ KNOBS: dict[str, Callable[[optuna.Trial, str], Any]] = {
 }
 """The tuned parameters of `rareflow.VAEWGANGP` and how a trial is asked for each."""
 
-_GROWTH = "growth."
+_PREFIX = "class_rows."
 
 
 @dataclass(frozen=True)
@@ -51,25 +59,25 @@ class Candidate:
     ----------
     generator
         Parameters of `rareflow.VAEWGANGP`; those not named are its defaults.
-    growth
-        Forged rows for each real one, by class. Empty: the table as it is (RAW).
+    class_rows
+        Rows that a class is to have, real and forged together, by class. Empty: the table as it is (RAW).
     """
 
     generator: Mapping[str, Any] = field(default_factory=dict)
-    growth: Mapping[str, float] = field(default_factory=dict)
+    class_rows: Mapping[str, int] = field(default_factory=dict)
 
-    @property
-    def is_raw(self) -> bool:
-        """Whether nothing is forged."""
-        return not any(self.growth.values())
+    def is_raw(self, class_counts: Mapping[str, int]) -> bool:
+        """Tell whether nothing is forged for a table of so many rows by class."""
+        return not new_rows(class_counts, self.class_rows)
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Candidate:
         """Read a candidate off a trial's parameters."""
-        growth = {
-            name.removeprefix(_GROWTH): value for name, value in params.items() if name.startswith(_GROWTH)
+        class_rows = {
+            name.removeprefix(_PREFIX): value for name, value in params.items() if name.startswith(_PREFIX)
         }
-        return cls({name: value for name, value in params.items() if not name.startswith(_GROWTH)}, growth)
+        knobs = {name: value for name, value in params.items() if not name.startswith(_PREFIX)}
+        return cls(knobs, class_rows)
 
 
 def suggest(trial: optuna.Trial, class_counts: Mapping[str, int]) -> Candidate:
@@ -85,20 +93,20 @@ def suggest(trial: optuna.Trial, class_counts: Mapping[str, int]) -> Candidate:
     for name, ask in KNOBS.items():
         ask(trial, name)
     for label in list(class_counts)[1:]:
-        trial.suggest_categorical(f"{_GROWTH}{label}", GROWTHS)
+        trial.suggest_categorical(f"{_PREFIX}{label}", CLASS_ROWS_CHOICES)
     return Candidate.from_params(trial.params)
 
 
 def default_candidate(class_counts: Mapping[str, int]) -> Candidate:
-    """Give the defaults: the generator's own, and each class but the largest grown threefold."""
+    """Give the defaults: the generator's own, and `CLASS_ROWS` for each class but the largest."""
     own = VAEWGANGP().get_params()
     knobs = {name: own[name] for name in KNOBS} | {"sampling": "crossover"}
-    return Candidate(knobs, dict.fromkeys(list(class_counts)[1:], _DEFAULT_GROWTH))
+    return Candidate(knobs, dict.fromkeys(list(class_counts)[1:], CLASS_ROWS))
 
 
 def params_of(candidate: Candidate) -> dict[str, Any]:
     """Give a candidate as a trial's parameters, to be enqueued."""
     return {
         **candidate.generator,
-        **{f"{_GROWTH}{label}": value for label, value in candidate.growth.items()},
+        **{f"{_PREFIX}{label}": value for label, value in candidate.class_rows.items()},
     }

@@ -29,7 +29,7 @@ class Winner:
     Parameters
     ----------
     trial
-        Number of the best trial that forges rows.
+        Number of the best trial that forges rows; where none does, of the first one beside RAW.
     candidate
         What it tried.
     val_macro_f1
@@ -57,32 +57,37 @@ def choose(
 ) -> Winner:
     """Score the study's finalists and RAW on fresh splits and give the best finalist beside RAW.
 
-    The best of many noisy values flatters itself; a second, independent score does not.
+    The best of many noisy values flatters itself; a second, independent score does not. Where no trial forges
+    a row for the training part, whose classes may have enough, the first one beside RAW is worth what RAW is.
 
     Parameters
     ----------
     study
-        A study with at least one complete trial that forges rows.
+        A study with at least one complete trial beside RAW.
     fresh
-        An objective over splits that the study did not use.
+        An objective over splits of the same training part that the study did not use.
     on_score
         Called with the name and the value of each scored candidate.
 
     Raises
     ------
     StoreError
-        If no trial that forges rows is complete.
+        If no trial beside RAW is complete.
     """
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    forging = [trial for trial in complete if not Candidate.from_params(trial.params).is_raw]
-    if not forging:
+    others = [trial for trial in complete if trial.params]
+    if not others:
         raise StoreError(
-            f"study {study.study_name!r} holds no complete trial that forges rows; raise --n-trials, or see "
-            "why its other trials failed"
+            f"study {study.study_name!r} holds no complete trial beside RAW; raise --n-trials, or see why "
+            "its other trials failed"
         )
-    finalists = sorted(forging, key=lambda trial: (-(trial.value or 0.0), trial.number))[:_FINALISTS]
     raw = fresh.mean(Candidate())
     on_score("RAW", raw)
+    counts = fresh.table.class_counts
+    forging = [trial for trial in others if not Candidate.from_params(trial.params).is_raw(counts)]
+    if not forging:
+        return Winner(others[0].number, Candidate.from_params(others[0].params), raw, raw)
+    finalists = sorted(forging, key=lambda trial: (-(trial.value or 0.0), trial.number))[:_FINALISTS]
     scored = []
     for trial in finalists:
         value = fresh.mean(Candidate.from_params(trial.params))

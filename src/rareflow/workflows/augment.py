@@ -14,7 +14,6 @@ from rareflow.tracking.store import open_existing_store
 from rareflow.workflows.files import check_writable, write_frame
 from rareflow.workflows.matching import match_generator
 from rareflow.workflows.progress import say
-from rareflow.workflows.settings import check_growth
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(source: DataSettings, *, model: str, out: str, growth: float | None, mark: str, seed: int) -> str:
+def run(source: DataSettings, *, model: str, out: str, class_rows: int | None, mark: str, seed: int) -> str:
     """Write the table with forged rows after its own; give the rows by class for the screen.
 
     Parameters
@@ -37,23 +36,21 @@ def run(source: DataSettings, *, model: str, out: str, growth: float | None, mar
         URI of a registered or logged generator.
     out
         The file to write.
-    growth
-        Forged rows for each real one, for every class but the largest, >= 0; ``None``: what the generator's
-        study found best, class by class.
+    class_rows
+        Rows that each class is to have, real and forged together, >= 0; ``None``: what the generator's study
+        found best, class by class.
     mark
         Name of a boolean column to add that says which rows are forged; empty: none.
     seed
         Seed of the forged rows.
     """
     path = check_writable(out)
-    if growth is not None:
-        check_growth(growth)
     open_existing_store()
     loaded = load_generator(model)
     table = match_generator(source.like(loaded.generator).table, loaded.generator)
     if mark in table.frame.columns:
         raise ConfigError(f"--mark {mark!r} is a column of the table already; choose another name")
-    by_class = loaded.growth if growth is None else dict.fromkeys(list(table.class_counts)[1:], growth)
+    by_class = loaded.class_rows if class_rows is None else dict.fromkeys(table.class_counts, class_rows)
     counts = new_rows(table.class_counts, by_class)
     frame = _balanced(table, counts, loaded.generator, seed)
     if mark:

@@ -47,7 +47,7 @@ def run(settings: Settings, *, model: str) -> str:
     ) as run_:
         log_data(run_, settings)
         if loaded:
-            comparison = score(run_, settings, train, test, loaded.generator, loaded.growth)
+            comparison = score(run_, settings, train, test, loaded.generator, loaded.class_rows)
         else:
             comparison = score(run_, settings, train, test, None, {})
     note = "" if model else "\nGive --model to see the same after augmentation."

@@ -36,7 +36,7 @@ def model_card(
     digest: str,
     protocol: str,
     val: Mapping[str, float],
-    growth: Mapping[str, float],
+    class_rows: Mapping[str, int],
     params: Mapping[str, object],
     comparison: Comparison,
     quality: Quality,
@@ -53,8 +53,8 @@ def model_card(
         How the data were split and scored, in one line.
     val
         Validation macro-F1, 0..1, by what was scored.
-    growth
-        Forged rows for each real one, by class.
+    class_rows
+        Rows that a class is to have, real and forged together, by class.
     params
         The generator's parameters.
     comparison
@@ -63,7 +63,7 @@ def model_card(
         Fidelity and privacy of the forged rows.
     """
     counts = train.class_counts
-    forged = new_rows(counts, growth)
+    forged = new_rows(counts, class_rows)
     classes = "\n".join(f"| {name} | {rows:,} | {forged.get(name, 0):,} |" for name, rows in counts.items())
     scores = "\n".join(f"- {name}: {100 * value:.2f} %" for name, value in val.items())
     settings = "\n".join(f"- `{name}`: {value}" for name, value in params.items())

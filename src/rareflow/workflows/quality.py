@@ -82,7 +82,7 @@ def log_quality(
     train: Table,
     test: Table,
     generator: PortableGenerator,
-    growth: Mapping[str, float],
+    class_rows: Mapping[str, int],
     *,
     seed: int,
 ) -> Quality:
@@ -101,23 +101,24 @@ def log_quality(
         Held-out rows, which are only measured with.
     generator
         The generator, fitted.
-    growth
-        Forged rows for each real one, by class; others are not measured.
+    class_rows
+        Rows that a class is to have, real and forged together, by class; one that has them is not
+        measured.
     seed
         Seed of the forged rows and of every draw.
     """
     say("Measuring the forged rows ...")
-    quality = _measure(train, test, generator, growth, seed)
+    quality = _measure(train, test, generator, class_rows, seed)
     run.log_text(quality.to_csv(), "evaluation/fidelity.csv")
     run.log_metrics(quality.metrics)
     return quality
 
 
 def _measure(
-    train: Table, test: Table, generator: PortableGenerator, growth: Mapping[str, float], seed: int
+    train: Table, test: Table, generator: PortableGenerator, class_rows: Mapping[str, int], seed: int
 ) -> Quality:
     """Forge rows of each class that grows, and measure them."""
-    wanted = new_rows(train.class_counts, growth)
+    wanted = new_rows(train.class_counts, class_rows)
     counts = {label: min(max(rows, _FEWEST), _MOST) for label, rows in wanted.items()}
     X, y = forge(train.X.head(1), train.labels[:1], counts, generator=generator, seed=seed)
     grown = pd.Index(train.labels).isin(list(counts))

@@ -42,14 +42,14 @@ def score(
     train: Table,
     test: Table,
     generator: PortableGenerator | None,
-    growth: Mapping[str, float],
+    class_rows: Mapping[str, int],
 ) -> Comparison:
     """Score RAW, SMOTE and the generator on the test part, telling of each, and log what comes out."""
     comparison = compare(
         train,
         test,
         generator,
-        growth,
+        class_rows,
         seed=settings.seed,
         n_threads=settings.n_threads,
         on_score=lambda who: say(f"Scoring {who} on the test part ..."),

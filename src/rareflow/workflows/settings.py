@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from rareflow.data.table import Table
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["DataSettings", "Settings", "check_growth", "check_least", "limit_threads"]
+__all__ = ["DataSettings", "Settings", "check_least", "limit_threads"]
 
 _DEVICES = ("auto", "cpu", "cuda")
 
@@ -148,12 +147,6 @@ def check_least(settings: object, **least: int) -> None:
         if getattr(settings, name) < bound:
             option = name.replace("_", "-")
             raise ConfigError(f"--{option} {getattr(settings, name)} is too small; give {bound} or more")
-
-
-def check_growth(growth: float) -> None:
-    """Refuse an amount of forged rows that is negative or not finite."""
-    if not 0 <= growth < math.inf:
-        raise ConfigError(f"--growth {growth} must be a finite number of at least 0, as 3 is")
 
 
 def limit_threads(n_threads: int) -> None:

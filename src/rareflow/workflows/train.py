@@ -13,7 +13,7 @@ from rareflow.tracking.store import prepare_store
 from rareflow.workflows.fitting import check_parameters, fit_generator
 from rareflow.workflows.quality import log_quality
 from rareflow.workflows.report import log_data, score, text_table
-from rareflow.workflows.settings import Settings, check_growth, limit_threads
+from rareflow.workflows.settings import Settings, limit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(settings: Settings, params: Mapping[str, Any], *, growth: float) -> str:
+def run(settings: Settings, params: Mapping[str, Any], *, class_rows: int) -> str:
     """Train on the training part, score on the test part, log; give the scores for the screen.
 
     Parameters
@@ -30,19 +30,18 @@ def run(settings: Settings, params: Mapping[str, Any], *, growth: float) -> str:
         Data, split, seed and tracking.
     params
         Parameters of `rareflow.VAEWGANGP`.
-    growth
-        Forged rows for each real one, for every class but the largest, >= 0.
+    class_rows
+        Rows that each class is to have, real and forged together, >= 0.
     """
     limit_threads(settings.n_threads)
     check_parameters(params)
-    check_growth(growth)
     train, test = settings.parts
-    by_class = dict.fromkeys(list(train.class_counts)[1:], growth)
+    by_class = dict.fromkeys(train.class_counts, class_rows)
     prepare_store(settings.experiment)
     sweep_dead_runs()
     with parent_run(
         f"train {settings.source.table.name}",
-        params=settings.params | dict(params) | {"growth": growth},
+        params=settings.params | dict(params) | {"class_rows": class_rows},
         tags=settings.tags,
     ) as run_:
         log_data(run_, settings)
@@ -52,7 +51,7 @@ def run(settings: Settings, params: Mapping[str, Any], *, growth: float) -> str:
         run_.log_figure(loss_curves_figure(history), "loss_curves.png")
         comparison = score(run_, settings, train, test, generator.generator_, by_class)
         log_quality(run_, train, test, generator.generator_, by_class, seed=settings.seed)
-        model = log_generator(generator.generator_, growth=by_class)
+        model = log_generator(generator.generator_, class_rows=by_class)
     return f"""\
 Test part ({settings.protocol}):
 {text_table(comparison)}

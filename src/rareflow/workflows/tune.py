@@ -27,6 +27,8 @@ from rareflow.workflows.settings import Settings, check_least, limit_threads
 from rareflow.workflows.workers import work_here, work_in_processes
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     import optuna
 
     from rareflow.evaluation.comparison import Comparison
@@ -105,7 +107,7 @@ def run(settings: Settings, how: StudySettings) -> str:
     with parent_run(f"tune {task.table.name}", params=params, tags=tags) as parent:
         log_data(parent, settings)
         _search(study, task, how, parent, uri)
-        _log_study(parent, study)
+        _log_study(parent, study, task)
         say(f"Scoring RAW and the finalists on {how.repeats} fresh inner splits ...")
         winner = choose(
             study, task.fresh, on_score=lambda who, value: say(f"{who}: val_macro_f1 {value:.4f}")
@@ -114,11 +116,11 @@ def run(settings: Settings, how: StudySettings) -> str:
         generator = fit_generator(
             task.train, winner.candidate.generator, seed=settings.seed, device=settings.device
         ).generator_
-        growth = winner.candidate.growth
-        comparison = score(parent, settings, task.train, task.test, generator, growth)
-        quality = log_quality(parent, task.train, task.test, generator, growth, seed=settings.seed)
+        class_rows = winner.candidate.class_rows
+        comparison = score(parent, settings, task.train, task.test, generator, class_rows)
+        quality = log_quality(parent, task.train, task.test, generator, class_rows, seed=settings.seed)
         registered = _register(parent, task, tags, winner, generator, comparison, quality)
-    return _conclusion(winner, comparison, registered)
+    return _conclusion(task, winner, comparison, registered)
 
 
 def _read(settings: Settings, how: StudySettings) -> _Task:
@@ -200,10 +202,10 @@ def _search(study: optuna.Study, task: _Task, how: StudySettings, parent: Run, u
         )
 
 
-def _log_study(parent: Run, study: optuna.Study) -> None:
+def _log_study(parent: Run, study: optuna.Study, task: _Task) -> None:
     """Log the trial table and the study's figures."""
     parent.log_text(trial_table(study).to_csv(index=False), "study/trials.csv")
-    for name, figure in study_figures(study):
+    for name, figure in study_figures(study, task.train.class_counts):
         parent.log_figure(figure, f"study/{name}")
 
 
@@ -211,7 +213,7 @@ def _log_winner(parent: Run, winner: Winner) -> None:
     """Log what the study found best."""
     parent.log_metrics({"val_macro_f1": winner.val_macro_f1, "val_macro_f1_raw": winner.raw_macro_f1})
     parent.log_params({f"best_{key}": value for key, value in winner.candidate.generator.items()})
-    parent.log_params({f"best_growth/{key}": value for key, value in winner.candidate.growth.items()})
+    parent.log_params({f"best_class_rows/{key}": value for key, value in winner.candidate.class_rows.items()})
     parent.set_tag("best_trial", winner.trial)
     parent.set_tag("verdict", "augment" if winner.augment else "leave the table as it is")
 
@@ -232,14 +234,14 @@ def _register(
         digest=task.table.digest,
         protocol=task.protocol,
         val={"RAW": winner.raw_macro_f1, "rareflow": winner.val_macro_f1},
-        growth=winner.candidate.growth,
+        class_rows=winner.candidate.class_rows,
         params=winner.candidate.generator,
         comparison=comparison,
         quality=quality,
     )
     parent.log_text(card, "model_card.md")
     return register(
-        log_generator(generator, growth=winner.candidate.growth),
+        log_generator(generator, class_rows=winner.candidate.class_rows),
         f"rareflow-{task.table.name}",
         val_macro_f1=winner.val_macro_f1,
         data_digest=task.table.digest,
@@ -249,13 +251,18 @@ def _register(
     )
 
 
-def _conclusion(winner: Winner, comparison: Comparison, registered: Registered) -> str:
+def _verdict(winner: Winner, class_counts: Mapping[str, int]) -> str:
+    """Say whether to augment; where every class has its rows already, no trial forges any."""
+    if winner.augment:
+        return f"Trial {winner.trial} beats the table as it is"
+    if winner.candidate.is_raw(class_counts):
+        return "No augmentation is best: no complete trial forges a row for this table"
+    return f"No augmentation is best: trial {winner.trial}, the best that forges rows, does not beat RAW"
+
+
+def _conclusion(task: _Task, winner: Winner, comparison: Comparison, registered: Registered) -> str:
     """Say what came out: the verdict, the test scores, what was registered and how to use it."""
-    verdict = (
-        f"Trial {winner.trial} beats the table as it is"
-        if winner.augment
-        else f"No augmentation is best: trial {winner.trial}, the best that forges rows, does not beat RAW"
-    )
+    verdict = _verdict(winner, task.train.class_counts)
     return f"""\
 {verdict}: val_macro_f1 {winner.val_macro_f1:.4f} against RAW's {winner.raw_macro_f1:.4f}.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import ClassVar
 
 from rareflow.evaluation.augmenters.networks import NetworkAugmenter
+from rareflow.evaluation.balance import CLASS_ROWS
 
 __all__ = ["Rareflow"]
 
 
 class Rareflow(NetworkAugmenter):
-    """`rareflow.VAEWGANGP` at its defaults; every class is grown to 700 rows, or to the largest class.
+    """`rareflow.VAEWGANGP` at its defaults; every class is grown to `CLASS_ROWS`, or to the largest class.
 
     A tree needs some hundred rows of a class, whatever the largest one has; more only shift the prior. There
     is one amount and no choice: with ten rows a class, inner splits hold three of each and noise would choose
@@ -19,4 +20,4 @@ class Rareflow(NetworkAugmenter):
 
     name = "rareflow"
     amounts: ClassVar[tuple[float, ...]] = (1.0,)
-    ceiling: ClassVar[int | None] = 700
+    ceiling: ClassVar[int | None] = CLASS_ROWS
