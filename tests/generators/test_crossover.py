@@ -20,7 +20,8 @@ def sources(generator, index, count, seed):
     own, rng = slice(*generator.spec["classes"][index]["anchors"]), np.random.default_rng(seed)
     p, q = generator._parents(own, count, rng)
     one = generator._snap(generator._codec_vectors(index, p, q, rng, 1.0), own, p, q)
-    other = generator._straight(*generator._parents(own, count, rng), rng)
+    near = generator._neighbours(p, rng)
+    other = generator._straight(near, generator._neighbours(near, rng), rng)
     return generator._settle(one), generator._settle(other)
 
 
@@ -54,6 +55,17 @@ def test_uncrossed_rows_come_whole_from_one_of_their_two_sources():
     from_one = same_by_group(generator, row, one).all(axis=1)
     assert (from_one | same_by_group(generator, row, other).all(axis=1)).all()
     assert 0.4 < from_one.mean() < 0.6
+
+
+def test_attacks_of_one_class_that_differ_in_uncorrelated_columns_do_not_mix():
+    rng = np.random.default_rng(0)
+    a, b = rng.integers(0, 2, (2, 120)).astype(float)
+    table = pd.DataFrame({"a": a, "b": b, "both": (a + b) % 2})
+    table += rng.normal(scale=0.01, size=table.shape)
+    generator = generator_of(table, pd.Series(["only"] * 120, name="attack"), noise=0.0)
+    assert len({entry["group"] for entry in generator.spec["columns"]}) == 3
+    a, b, both = generator.sample("only", 500, seed=1).round().to_numpy().T
+    assert ((a + b) % 2 == both).all()
 
 
 @pytest.mark.parametrize("is_whole", [False, True])

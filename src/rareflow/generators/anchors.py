@@ -106,8 +106,8 @@ def column_groups(columns: NDArray[np.float64], weight: NDArray[np.float64]) -> 
         return np.arange(width, dtype=np.int32)
     ranks = rankdata(np.nan_to_num(columns), axis=0)
     covariance = np.cov(ranks, rowvar=False, aweights=weight)
-    spread = np.sqrt(np.diag(covariance))
-    scale = np.where(spread > 0, spread, np.inf)  # a constant goes with no column that varies
+    # A constant goes with no column; its variance under unequal weights is not always 0.
+    scale = np.where(np.ptp(ranks, axis=0) > 0, np.sqrt(np.diag(covariance)), np.inf)
     distance = 1 - np.abs(covariance / np.outer(scale, scale)).clip(0, 1)
     tree = linkage(distance[np.triu_indices(width, 1)], "average")
     return (fcluster(tree, _APART, "distance") - 1).astype(np.int32)

@@ -268,7 +268,8 @@ class PortableGenerator:
             return Draw(self.tensors["anchors.raw"][p], self.tensors["anchors.modes"][p])
         draw = self._snap(self._codec_vectors(index, p, q, rng, temperature), own, p, q)
         if self.spec["sampling"]["mode"] == "crossover":
-            other = self._straight(*self._parents(own, count, rng), rng)
+            near = self._neighbours(p, rng)  # not any row: a class's different attacks do not mix
+            other = self._straight(near, self._neighbours(near, rng), rng)
             draw = self._cross(draw, other, rng, is_whole=not cross)
         return self._settle(draw)
 
@@ -322,8 +323,12 @@ class PortableGenerator:
         rows = np.arange(own.start, own.stop)
         turns = np.tile(rows, (-(-count // len(rows)), 1))
         p = rng.permuted(turns, axis=1).reshape(-1)[:count]
+        return p, self._neighbours(p, rng)
+
+    def _neighbours(self, rows: Array, rng: np.random.Generator) -> NDArray[np.intp]:
+        """Choose one of the latent neighbours of each real row."""
         neighbours = self.tensors["anchors.neighbours"]
-        return p, neighbours[p, rng.integers(0, neighbours.shape[1], count)]
+        return neighbours[rows, rng.integers(0, neighbours.shape[1], len(rows))]
 
     def _codec_vectors(
         self, index: int, p: Array, q: Array, rng: np.random.Generator, temperature: float
