@@ -48,8 +48,8 @@ class VAEWGANGP(BaseEstimator):
         How z is drawn. ``prior``: N(0, 1), Eq. 7. ``posterior``: q(z|x) of a real row. ``neighbours``:
         between a real row and one of its latent neighbours. ``interpolation``: between the two in codec
         space, without the decoder. ``residual``: that, plus what the decoder says beyond the straight line.
-        ``crossover``: each group of correlated columns from a ``residual`` row or from a straight line, in the
-        table's own units, between two real rows of its neighbourhood.
+        ``crossover``: each group of correlated columns from a ``residual`` row or from a straight line, in
+        the table's own units, between two real rows of its neighbourhood.
         ``None``: ``crossover`` where there is an encoder, else ``prior``.
     n_neighbors
         Latent neighbours a row is paired with, >= 1.
