@@ -3,7 +3,8 @@
     python experiments/summary.py
 
 Draws ``summary.png`` and prints the table: mean macro-F1 of XGBoost, random forest and decision tree in
-percent, for each table and number of shots, and rareflow against the best of all others, paired by seed.
+percent, for each table and number of shots, and rareflow against the best of all others, paired by seed, with
+Holm's correction over all of them.
 """
 
 from pathlib import Path
@@ -12,12 +13,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rareflow.evaluation.statistics import best_other, compare_paired
+from rareflow.evaluation.statistics import against, best_other, compare_paired
 from rareflow.evaluation.tables import scores_by_seed
 
 FOLDER = Path(__file__).parent
-TABLES = ("gas-pipeline", "cic-ids-2017")
+TABLES = ("gas-pipeline", "cic-ids-2017", "kdd-sample")
 OURS = "rareflow"
+FEWEST = 5
+PANELS = 5  # of the figure, side by side
 COLOURS = {"RAW": "#8c8c8c", "SMOTE": "#e69f00", OURS: "#0072b2"}
 
 
@@ -25,7 +28,7 @@ def settings() -> dict[str, pd.DataFrame]:
     """Score frames (a row a seed, a column an augmenter) by table and shots.
 
     They hold the seeds that RAW, SMOTE and rareflow all have, and the augmenters that have all of these:
-    means over different seeds do not compare. What has less than two such seeds is left out.
+    means over different seeds do not compare. What has less than `FEWEST` such seeds is left out.
     """
     found = {}
     for table in TABLES:
@@ -35,7 +38,7 @@ def settings() -> dict[str, pd.DataFrame]:
             scores = scores_by_seed(own)
             if set(COLOURS) <= set(scores):
                 whole = scores.dropna(subset=list(COLOURS)).dropna(axis=1)
-                if len(whole) > 1:
+                if len(whole) >= FEWEST:
                     found[name] = whole
     return found
 
@@ -46,16 +49,17 @@ def text(scores: pd.Series) -> str:
 
 def markdown() -> str:
     lines = [
-        "| macro F1, % | seeds | RAW | SMOTE | best of all others | rareflow | over it |",
-        "|---|---:|---:|---:|---:|---:|---:|",
+        "| macro F1, % | seeds | RAW | SMOTE | best of all others | rareflow | over it | p |",
+        "|---|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for name, scores in settings().items():
         best = best_other(scores, OURS)
         over = compare_paired(scores, OURS, best)
+        p = next(each.p_holm for each in against(scores, OURS) if each.augmenter == best)
         lines.append(
             f"| {name} | {over.seeds} | {text(scores['RAW'])} | {text(scores['SMOTE'])} | "
             f"{text(scores[best])} ({best}) | {text(scores[OURS])} | "
-            f"{over.difference:+.1f} [{over.low:+.1f}, {over.high:+.1f}] |"
+            f"{over.difference:+.1f} [{over.low:+.1f}, {over.high:+.1f}] | {p:.2g} |"
         )
     return "\n".join(lines)
 
@@ -63,10 +67,12 @@ def markdown() -> str:
 def figure() -> Figure:
     """Every seed as a point, the mean as a bar; a panel for each table and number of shots."""
     found = settings()
-    drawn = Figure(figsize=(2.6 * len(found), 3.2), layout="constrained")
-    for axes, (title, scores) in zip(
-        np.atleast_1d(drawn.subplots(1, len(found))), found.items(), strict=True
-    ):
+    lines = -(-len(found) // PANELS)
+    drawn = Figure(figsize=(2.6 * PANELS, 3 * lines), layout="constrained")
+    panels = drawn.subplots(lines, PANELS, squeeze=False).ravel()
+    for axes in panels[len(found) :]:
+        axes.set_axis_off()
+    for axes, (title, scores) in zip(panels, found.items(), strict=False):
         for i, (name, colour) in enumerate(COLOURS.items()):
             values = np.sort(scores[name])
             axes.plot(i + np.linspace(-0.18, 0.18, len(values)), values, "o", color=colour, alpha=0.6, ms=4)
