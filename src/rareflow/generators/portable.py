@@ -16,7 +16,7 @@ import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,9 @@ import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 from torch import Tensor, nn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["SAMPLING_MODES", "SNAPS", "Decoder", "Draw", "Layout", "PortableGenerator", "forest_features"]
 
@@ -203,14 +206,23 @@ class PortableGenerator:
         ValueError
             If the label is unknown, or the count or the temperature out of its range.
         """
+        frames = list(self.batches(label, count, seed=seed, temperature=temperature))
+        return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+
+    def batches(
+        self, label: str, count: int, *, seed: int | None = None, temperature: float = 1.0
+    ) -> Iterator[pd.DataFrame]:
+        """Draw `sample`'s rows as frames of a bounded size, one at a time; at least one, empty if need be.
+
+        Parameters and errors are `sample`'s; errors come at once, before the first frame is asked for.
+        """
         if label not in self.classes:
             raise ValueError(f"{label=} is not a class of this generator; its classes are {self.classes}")
         if count < 0 or not 0 <= temperature < np.inf:
             raise ValueError(f"count and temperature must be 0 or more, not {count=}, {temperature=}")
         rng = np.random.default_rng(seed)
-        sizes = [min(_CHUNK_ROWS, count - start) for start in range(0, count, _CHUNK_ROWS)] or [0]
-        frames = [self._frame(self._draw_kept(label, size, rng, temperature)) for size in sizes]
-        return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+        sizes = (min(_CHUNK_ROWS, count - start) for start in range(0, max(count, 1), _CHUNK_ROWS))
+        return (self._frame(self._draw_kept(label, size, rng, temperature)) for size in sizes)
 
     def table(
         self, wanted: pd.DataFrame, *, seed: int | None = None, temperature: float = 1.0
