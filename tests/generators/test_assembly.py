@@ -32,7 +32,7 @@ def seen(monkeypatch):
 @pytest.mark.parametrize("mode", ["crossover", "residual", "prior"])
 def test_the_filter_learns_the_real_rows_and_forged_ones_to_the_geometric_mean_with_the_largest(seen, mode):
     tensors = untrained(X, Y, mode=mode, filter=True)[0].tensors
-    real = forest_features(tensors["anchors.raw"], tensors["anchors.modes"])
+    real = forest_features(tensors["anchors.raw"].T, tensors["anchors.modes"].T).T
     assert (seen["features"][: len(X)] == real).all()
     assert (seen["kinds"][: len(X)] == np.repeat(np.arange(4), COUNTS)).all()
     assert np.bincount(seen["kinds"]).tolist() == np.sqrt(COUNTS * 106).round().tolist()

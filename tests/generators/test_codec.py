@@ -23,7 +23,7 @@ def there_and_back(X, kind="asinh"):
     y = pd.Series(np.zeros(len(X), dtype=int), name="label")
     generator, codec, encoded = untrained(X, y, codec=kind, snap="none")
     x = codec.layout.one_hot(encoded.scaled, encoded.modes)
-    back = generator._frame(generator._settle(generator._snap(x, slice(0, len(X)), None, None)))
+    back = generator._frame(generator._settle(generator._snap(x.T.copy(), slice(0, len(X)), None, None)))
     return back, codec, encoded
 
 
@@ -256,7 +256,7 @@ def test_blocks_stand_side_by_side_by_size_and_hold_one_hot_rows():
     x = codec.layout.one_hot(encoded.scaled, encoded.modes)
     assert x.shape == (len(X), codec.layout.width)
     assert (x[:, codec.layout.scalars :].sum(axis=1) == len(codec.layout.sizes)).all()
-    assert (codec.layout.modes(x) == encoded.modes).all()
+    assert (codec.layout.modes(x.T) == encoded.modes.T).all()
 
 
 @pytest.mark.parametrize("values", [["a", "b"], [1.0] * 10 + [2.0] * 10])

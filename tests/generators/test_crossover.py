@@ -28,9 +28,9 @@ def sources(generator, index, count, seed):
 def same_by_group(generator, one, other):
     """Whether two draws agree in all of a group, one column a group."""
     scalars, blocks = generator._groups
-    agree = np.hstack(
+    agree = np.vstack(
         [(one.scalars == other.scalars) | np.isnan(one.scalars + other.scalars), one.modes == other.modes]
-    )
+    ).T
     of = np.concatenate([scalars, blocks])
     return np.column_stack([agree[:, of == group].all(axis=1) for group in sorted(set(of.tolist()))])
 
@@ -71,10 +71,10 @@ def test_attacks_of_one_class_that_differ_in_uncorrelated_columns_do_not_mix():
 @pytest.mark.parametrize("is_whole", [False, True])
 def test_a_coin_is_thrown_for_each_group_or_for_the_whole_row(is_whole):
     generator = generator_of()
-    shapes = [(999, generator.layout.scalars), (999, len(generator.layout.sizes))]
+    shapes = [(generator.layout.scalars, 999), (len(generator.layout.sizes), 999)]
     zeros, ones = (Draw(*(np.full(shape, value) for shape in shapes)) for value in (0, 1))
     crossed = generator._cross(zeros, ones, np.random.default_rng(0), is_whole=is_whole)
-    drawn = np.hstack([crossed.scalars, crossed.modes])
+    drawn = np.vstack([crossed.scalars, crossed.modes]).T
     of = np.concatenate(generator._groups)
     first = [of.tolist().index(group) for group in of]
     assert (drawn == drawn[:, first]).all()
@@ -86,10 +86,10 @@ def test_a_coin_is_thrown_for_each_group_or_for_the_whole_row(is_whole):
 def test_a_straight_row_lies_between_its_parents_and_keeps_exactly_what_they_share():
     generator = generator_of(codec="zscore")  # without spikes: numbers that parents share are scalars
     start, stop = generator.spec["classes"][0]["anchors"]
-    raw, modes = generator.tensors["anchors.raw"], generator.tensors["anchors.modes"]
+    raw, modes = generator._columns["raw"], generator._columns["modes"]
     p, q = np.random.default_rng(0).integers(start, stop, (2, 500))
     drawn = generator._straight(p, q, np.random.default_rng(1))
-    a, b = raw[p], raw[q]
+    a, b = raw[:, p], raw[:, q]
     shared = a == b
     assert shared.any()
     assert (drawn.scalars == a)[shared].all()
@@ -100,14 +100,14 @@ def test_a_straight_row_lies_between_its_parents_and_keeps_exactly_what_they_sha
     assert alone.any()
     kept = drawn.scalars[alone]
     assert ((kept == a[alone]) | (kept == b[alone]) | np.isnan(kept)).all()
-    assert ((drawn.modes == modes[p]) | (drawn.modes == modes[q])).all()
-    assert len(np.unique(drawn.scalars[:, generator.spec["columns"][2]["scalar"]])) > 100
+    assert ((drawn.modes == modes[:, p]) | (drawn.modes == modes[:, q])).all()
+    assert len(np.unique(drawn.scalars[generator.spec["columns"][2]["scalar"]])) > 100
 
 
 def test_whole_numbers_come_whole_before_they_are_given_their_dtype():
     generator = generator_of(snap="none")
     whole = [entry["scalar"] for entry in generator.spec["columns"] if entry["name"] in ("bytes", "seen")]
-    numbers = generator.draw(0, 300, np.random.default_rng(0)).scalars[:, whole]
+    numbers = generator.draw(0, 300, np.random.default_rng(0)).scalars[whole]
     numbers = numbers[~np.isnan(numbers)]
     assert (numbers == np.round(numbers)).all()
 

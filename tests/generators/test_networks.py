@@ -3,8 +3,8 @@ import torch
 from torch import nn
 
 from rareflow.generators.losses import gradient_penalty
-from rareflow.generators.networks import Critic, Encoder, initialise
-from rareflow.generators.portable import Decoder
+from rareflow.generators.networks import Critic, Decoder, Encoder, activate, initialise
+from rareflow.generators.portable import Layout
 
 
 def source(seed=0):
@@ -92,3 +92,13 @@ def test_the_class_moves_what_critic_encoder_and_decoder_say():
     assert critic(x, c) != critic(x, d)
     assert not torch.equal(encoder(x, c)[0], encoder(x, d)[0])
     assert not torch.equal(decoder(torch.zeros(1, 3), c), decoder(torch.zeros(1, 3), d))
+
+
+def test_activated_blocks_sum_to_one_and_scalars_pass():
+    layout = Layout(2, (2, 2, 5))
+    raw = torch.randn(6, layout.width, generator=torch.Generator().manual_seed(0))
+    x = activate(raw, layout)
+    assert torch.equal(x[:, :2], raw[:, :2])
+    for start, stop in ((2, 4), (4, 6), (6, 11)):
+        torch.testing.assert_close(x[:, start:stop].sum(dim=1), torch.ones(6))
+        assert torch.equal(x[:, start:stop].argmax(dim=1), raw[:, start:stop].argmax(dim=1))

@@ -10,6 +10,7 @@ import torch
 
 from rareflow.generators import portable
 from rareflow.generators.codec import CODECS
+from rareflow.generators.networks import Decoder, activate
 from rareflow.generators.portable import SAMPLING_MODES, SNAPS, Layout, PortableGenerator, _nearest
 from tests.generators.tables import mixed, untrained
 
@@ -79,7 +80,7 @@ def test_a_seed_gives_the_same_rows_and_another_seed_others(codec):
     assert not generator.sample("common", 50).equals(generator.sample("common", 50))
 
 
-def test_a_hundred_thousand_rows_come_exactly_and_in_chunks_of_one_frame():
+def test_a_hundred_thousand_rows_come_exactly_and_in_one_frame():
     rows = generator_of().sample("rare", 100_000, seed=0)
     assert rows.index.equals(pd.RangeIndex(100_000))
     pd.testing.assert_series_equal(rows.dtypes, X.dtypes)
@@ -134,8 +135,8 @@ def test_residual_sampling_at_no_temperature_is_interpolation_plus_the_decoder_s
     def vectors(generator):
         return generator._codec_vectors(index, p, q, np.random.default_rng(1), 0.0)
 
-    ends = [residual._decode(residual.tensors["anchors.mu"][rows], index) for rows in (p, q)]
-    t = np.random.default_rng(1).random((9, 1), dtype=np.float32)
+    ends = [residual._decode(residual.tensors["anchors.mu"][rows].T, index) for rows in (p, q)]
+    t = np.random.default_rng(1).random(9, dtype=np.float32)
     expected = vectors(line) + vectors(bent) - ((1 - t) * ends[0] + t * ends[1])
     np.testing.assert_allclose(vectors(residual), expected, atol=1e-5)
     assert np.abs(vectors(residual) - vectors(line)).max() > 0.01
@@ -146,15 +147,14 @@ def test_a_filter_keeps_rows_that_its_forest_gives_to_their_class():
     index = CLASSES.index("common")
 
     def share(generator):
-        draw = generator._draw_kept("common", 300, np.random.default_rng(0), 1.0)
-        return (strict._forest_class(draw) == index).mean()
+        return strict._is_own(generator._draw_kept(index, 300, np.random.default_rng(0), 1.0), index).mean()
 
     assert share(strict) > share(loose)
 
 
 def test_a_filter_that_refuses_every_row_costs_none():
     generator = generator_of(filter=True)
-    generator.tensors["forest.value"][:] = np.eye(4, dtype=np.float32)[CLASSES.index("pair")]
+    generator._forest["value"][:] = np.eye(4, dtype=np.float32)[CLASSES.index("pair")]
     assert len(generator.sample("rare", 77, seed=0)) == 77
 
 
@@ -250,14 +250,59 @@ def test_the_nearest_observed_number_is_found_and_nan_is_none():
     assert _nearest(np.array([3.0]), values[:3]).tolist() == [3.0] * 3
 
 
-def test_activated_blocks_sum_to_one_and_scalars_pass():
-    layout = Layout(2, (2, 2, 5))
-    raw = torch.randn(6, layout.width, generator=torch.Generator().manual_seed(0))
-    x = layout.activate(raw)
-    assert torch.equal(x[:, :2], raw[:, :2])
-    for start, stop in ((2, 4), (4, 6), (6, 11)):
-        torch.testing.assert_close(x[:, start:stop].sum(dim=1), torch.ones(6))
-        assert torch.equal(x[:, start:stop].argmax(dim=1), raw[:, start:stop].argmax(dim=1))
+def test_logits_of_any_size_become_probabilities_that_sum_to_one():
+    layout = Layout(2, (2, 3))
+    raw = np.random.default_rng(0).normal(scale=100, size=(layout.width, 50)).astype(np.float32)
+    raw[2:, :3] = [[1e30, -1e30, 0], [0, -1e30, 0], [1e30, 5, 0], [1e30, 5, 0], [-1e30, 5, 0]]
+    scalars = raw[:2].copy()
+    x = layout.probabilities(raw)
+    assert (x[:2] == scalars).all()
+    assert ((x[2:] >= 0) & (x[2:] <= 1)).all()
+    for block in (x[2:4], x[4:]):
+        np.testing.assert_allclose(block.sum(axis=0), 1.0, rtol=1e-6)
+    np.testing.assert_allclose(x[2:4, :3], [[1, 0.5, 0.5], [0, 0.5, 0.5]], atol=1e-6)
+
+
+def test_the_decoder_without_torch_says_what_torch_s_says():
+    generator = generator_of()
+    decoder = Decoder(3, 4, 8, generator.layout.width)
+    weights = {key: torch.from_numpy(value) for key, value in generator._tensors("decoder.").items()}
+    decoder.load_state_dict(weights)
+    z = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    for index in range(4):
+        c = torch.nn.functional.one_hot(torch.full((20,), index), 4).float()
+        with torch.no_grad():
+            expected = activate(decoder(z, c), generator.layout)
+        np.testing.assert_allclose(generator._decode(z.T.numpy(), index).T, expected, atol=1e-6)
+
+
+def test_batches_are_the_table_piece_by_piece_whatever_the_number_of_threads(monkeypatch):
+    monkeypatch.setattr(portable, "_BATCH_ROWS", 7)
+    generator = generator_of(filter=True)
+    wanted = pd.DataFrame({"label": ["rare", "common", "rare"], "count": [20, 0, 9]})
+    tables = []
+    for threads in ("1", "3"):
+        monkeypatch.setenv("OMP_NUM_THREADS", threads)
+        frames = list(generator.batches(wanted, seed=3))
+        assert [len(frame) for frame in frames] == [7, 7, 6, 0, 7, 2]
+        tables.append(pd.concat(frames, ignore_index=True))
+    pd.testing.assert_frame_equal(tables[0], tables[1])
+    pd.testing.assert_frame_equal(tables[0], generator.table(wanted, seed=3))
+    assert not tables[0].iloc[:7].equals(tables[0].iloc[7:14].reset_index(drop=True))
+
+
+@pytest.mark.parametrize(
+    ("given", "cores", "threads"), [("3,2", 9, 3), ("", 2, 2), ("no", None, 1), ("0", 64, 1)]
+)
+def test_threads_are_as_many_as_openmp_is_given_or_a_core_each(monkeypatch, given, cores, threads):
+    monkeypatch.setenv("OMP_NUM_THREADS", given)
+    monkeypatch.setattr(portable.os, "cpu_count", lambda: cores)
+    assert portable._threads() == threads
+
+
+def test_what_cannot_be_drawn_is_refused_before_the_first_batch():
+    with pytest.raises(ValueError, match="label='worm' is not a class"):
+        generator_of().batches(pd.DataFrame({"label": ["rare", "worm"], "count": [1, 1]}))
 
 
 def test_the_file_run_by_itself_hands_a_model_to_mlflow_and_needs_no_rareflow(tmp_path):
@@ -266,7 +311,7 @@ def test_the_file_run_by_itself_hands_a_model_to_mlflow_and_needs_no_rareflow(tm
     lone.write_text(Path(portable.__file__).read_text())
     program = f"""
 import importlib.util, sys
-sys.modules["rareflow"] = None  # an import of it would fail
+sys.modules["rareflow"] = sys.modules["torch"] = None  # an import of it would fail
 spec = importlib.util.spec_from_file_location("code_model", {str(lone)!r})
 sys.modules["code_model"] = module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
@@ -278,6 +323,8 @@ wanted = pd.DataFrame({{"label": ["rare", "single"], "count": [5, 2]}})
 table = model.predict(None, wanted, {{"seed": 7, "temperature": 1.0}})
 assert table.equals(model.predict(None, wanted, {{"seed": 7}}))
 assert len(model.predict(None, wanted)) == 7
+frames = list(model.generator.batches(wanted, seed=7))
+assert table.equals(pd.concat(frames, ignore_index=True))
 table.to_json({str(tmp_path / "table.json")!r})
 print([name for name in sys.modules if name.split(".")[0] == "rareflow"])
 """

@@ -118,28 +118,36 @@ def fit_forest(
 ) -> dict[str, NDArray[Any]]:
     """Fit the filter's two forests and give them as arrays (``forest.*``): nothing is pickled.
 
-    Half of the trees are a random forest's, half are extremely randomised. A leaf's feature is 0, not
-    scikit-learn's -2: a walk looks there too, and drops what it finds.
+    Half of the trees are a random forest's, half are extremely randomised.
+
+    Returns
+    -------
+    dict
+        The nodes of all trees, one after the other: ``roots``, each tree's first node; ``feature`` and
+        ``threshold`` of each node, in float32, rounded down, as what is compared with it is float32;
+        ``children``, left (at most the threshold) and right of each node in turn, ``(2 * nodes,)``;
+        ``value``, each class's share of the training rows there, ``(nodes, C)``. A leaf is its own child.
     """
     forests = [make(_TREES, max_depth=_DEPTH, random_state=seed) for make in _FORESTS]
     # Sums of numbers near float32's ends are no fault, and many classes of one row are no regression.
     with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)
         trees = [tree.tree_ for forest in forests for tree in forest.fit(features, classes).estimators_]
-    sizes = [tree.node_count for tree in trees]
-    roots = np.cumsum([0, *sizes[:-1]])
-    moved = [
-        (
-            np.where(tree.children_left < 0, -1, tree.children_left + root),
-            np.where(tree.children_left < 0, -1, tree.children_right + root),
-        )
-        for tree, root in zip(trees, roots, strict=True)
+    roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
+    is_leaf = np.concatenate([tree.children_left < 0 for tree in trees])
+    sides = [
+        np.concatenate([getattr(tree, side) + root for tree, root in zip(trees, roots, strict=True)])
+        for side in ("children_left", "children_right")
     ]
+    exact = np.concatenate([tree.threshold for tree in trees])
+    threshold = exact.astype(np.float32)
+    threshold = np.where(threshold > exact, np.nextafter(threshold, np.float32(-np.inf)), threshold)
     return {
-        "forest.roots": roots.astype(np.int32),
-        "forest.feature": np.concatenate([tree.feature for tree in trees]).clip(0).astype(np.int32),
-        "forest.threshold": np.concatenate([tree.threshold for tree in trees]),
-        "forest.left": np.concatenate([left for left, _ in moved]).astype(np.int32),
-        "forest.right": np.concatenate([right for _, right in moved]).astype(np.int32),
+        "forest.roots": roots.astype(np.uint32),
+        "forest.feature": np.where(is_leaf, 0, np.concatenate([tree.feature for tree in trees])).astype(
+            np.uint32
+        ),
+        "forest.threshold": np.where(is_leaf, np.float32(np.inf), threshold),
+        "forest.children": np.where(is_leaf, np.arange(len(is_leaf)), sides).T.astype(np.uint32).reshape(-1),
         "forest.value": np.concatenate([tree.value[:, 0, :] for tree in trees]).astype(np.float32),
     }

@@ -117,7 +117,7 @@ def _filter(unfiltered: PortableGenerator, classes: NDArray[np.intp], seed: int)
     counts, rng = np.bincount(classes), np.random.default_rng(seed)
     wanted = np.sqrt(counts * float(counts.max())).round().astype(int) - counts
     draws = [unfiltered.draw(index, count, rng, cross=False) for index, count in enumerate(wanted)]
-    scalars = np.vstack([unfiltered.tensors["anchors.raw"], *(draw.scalars for draw in draws)])
-    modes = np.vstack([unfiltered.tensors["anchors.modes"], *(draw.modes for draw in draws)])
+    scalars = np.hstack([unfiltered.tensors["anchors.raw"].T, *(draw.scalars for draw in draws)])
+    modes = np.hstack([unfiltered.tensors["anchors.modes"].T, *(draw.modes for draw in draws)])
     kinds = np.concatenate([classes, np.repeat(np.arange(len(counts)), wanted)])
-    return fit_forest(forest_features(scalars, modes), kinds, seed)
+    return fit_forest(forest_features(scalars, modes).T, kinds, seed)

@@ -7,34 +7,48 @@ versions loaded in one process each run their own code. Third-party imports only
 The spaces, and the shapes used throughout: a *row* of the table has `S` scalars (numeric columns that are
 not discrete) and `B` blocks (the choice among a column's modes: its categories, its spikes, "missing",
 "some other number"). In *codec space* a row is a vector of length `D`: the `S` scaled scalars, then the
-one-hot blocks, blocks of one size side by side so that each size is one reshape.
+one-hot blocks, blocks of one size side by side so that each size is one reshape. Tables of real rows are
+stored row by row, ``(A, ...)``; rows are drawn column by column, ``(..., N)``: frames want them so, and a
+processor works on many rows at once so.
 """
 
 from __future__ import annotations
 
 import json
+import os
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numba
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
-from torch import Tensor, nn
+from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+    from concurrent.futures import Future
 
-__all__ = ["SAMPLING_MODES", "SNAPS", "Decoder", "Draw", "Layout", "PortableGenerator", "forest_features"]
+__all__ = ["SAMPLING_MODES", "SLOPE", "SNAPS", "Draw", "Layout", "PortableGenerator", "forest_features"]
 
 SAMPLING_MODES = ("prior", "posterior", "neighbours", "interpolation", "residual", "crossover")
 SNAPS = ("none", "shared", "observed")
+SLOPE = 0.2
+"""What a leaky rectifier of any of the networks leaves of a negative number."""
 
-_CHUNK_ROWS = 32_768
-_FILTER_ROUNDS = 4
+_BATCH_ROWS = 65_536  # a frame's: one thread draws it, from a random source of its own
+_CHUNK_ROWS = 4_096  # drawn at once, so few that they stay in the processor's cache
+_MAX_THREADS = 8  # each holds a batch in memory
+_FILTER_ROUNDS = 4  # so many times the rows asked for are judged; then any will do
+_EARLY_TREES = 60  # percent of the forest's that judge every row
+_BLOCK_ROWS = 16  # that walk down a tree side by side
+_STEEP = 60.0  # beyond it a logit says no more, and its exponential would overflow in the end
 _EVEN = 0.5
 _SPEC, _WEIGHTS = "spec.json", "weights.safetensors"
 
@@ -72,14 +86,6 @@ class Layout:
             column, block = column + count * size, block + count
         return found
 
-    def activate(self, raw: Tensor) -> Tensor:
-        """Turn decoder output ``(N, D)`` into scalars and, in each block, probabilities that sum to 1."""
-        parts = [raw[:, : self.scalars]]
-        for columns, blocks, size in self.groups:
-            logits = raw[:, columns].unflatten(1, (blocks.stop - blocks.start, size))
-            parts.append(torch.softmax(logits, dim=-1).flatten(1))
-        return torch.cat(parts, dim=1)
-
     def one_hot(self, scaled: Array, modes: Array) -> NDArray[np.float32]:
         """Join scaled scalars ``(N, S)`` and modes ``(N, B)`` to codec vectors ``(N, D)``."""
         x = np.zeros((len(scaled), self.width), dtype=np.float32)
@@ -91,49 +97,37 @@ class Layout:
         return x
 
     def modes(self, x: Array) -> NDArray[np.int16]:
-        """Read the likeliest mode of each block off codec vectors ``(N, D)``; shape ``(N, B)``."""
-        found = np.empty((len(x), len(self.sizes)), dtype=np.int16)
-        for columns, blocks, size in self.groups:
-            shape = (len(x), blocks.stop - blocks.start, size)
-            found[:, blocks] = x[:, columns].reshape(shape).argmax(axis=-1)
+        """Read the likeliest mode of each block off codec vectors ``(D, N)``; shape ``(B, N)``."""
+        found = np.empty((len(self.sizes), x.shape[1]), dtype=np.int16)
+        _find_largest(x, self._ends, found)
         return found
 
+    def probabilities(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Turn each block of decoder output ``(D, N)`` into probabilities that sum to 1, in place."""
+        blocks = raw[self.scalars :]
+        np.exp(np.clip(blocks, -_STEEP, _STEEP, out=blocks), out=blocks)
+        _normalise(raw, self._ends)
+        return raw
 
-class Decoder(nn.Module):
-    """The decoder p(x|z, c) of Eq. 2, which is also the generator G of Eq. 7: a two-layer perceptron.
-
-    Latent ``(N, latent_dim)`` and one-hot class ``(N, classes)`` in, decoder output ``(N, D)`` out;
-    `Layout.activate` makes it a codec vector.
-    """
-
-    def __init__(self, latent_dim: int, classes: int, hidden_dim: int, width: int) -> None:
-        super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(latent_dim + classes, hidden_dim),
-            nn.LeakyReLU(0.2),
-            nn.Linear(hidden_dim, hidden_dim),
-            nn.LeakyReLU(0.2),
-            nn.Linear(hidden_dim, width),
-        )
-
-    def forward(self, z: Tensor, c: Tensor) -> Tensor:
-        """Decode latent points of the given classes."""
-        return self.net(torch.cat([z, c], dim=1))
+    @cached_property
+    def _ends(self) -> NDArray[np.intp]:
+        """Where each block begins in codec space, and the last one ends, ``(B + 1,)``."""
+        return np.cumsum([self.scalars, *self.sizes], dtype=np.intp)
 
 
 @dataclass
 class Draw:
-    """Candidate rows: scalars in the table's units ``(N, S)``, NaN where missing; modes ``(N, B)``."""
+    """Candidate rows: scalars in the table's units ``(S, N)``, NaN where missing; modes ``(B, N)``."""
 
     scalars: NDArray[np.float64]
     modes: NDArray[np.int16]
 
     def __len__(self) -> int:
-        return len(self.modes)
+        return self.modes.shape[1]
 
-    def take(self, rows: Array) -> Draw:
+    def take(self, rows: Array | slice) -> Draw:
         """Give some of the rows, by number."""
-        return Draw(self.scalars[rows], self.modes[rows])
+        return Draw(self.scalars[:, rows], self.modes[:, rows])
 
 
 class PortableGenerator:
@@ -153,14 +147,8 @@ class PortableGenerator:
         self.spec, self.tensors = spec, tensors
         self.layout = Layout(spec["layout"]["scalars"], tuple(spec["layout"]["sizes"]))
         self.classes: list[str] = [entry["name"] for entry in spec["classes"]]
-        latent_dim, hidden_dim = spec["decoder"]["latent_dim"], spec["decoder"]["hidden_dim"]
-        with torch.device("meta"):  # weights that will be replaced need no memory and no random numbers
-            self.decoder = Decoder(latent_dim, len(self.classes), hidden_dim, self.layout.width)
-        weights = {key: torch.from_numpy(value) for key, value in self._tensors("decoder.").items()}
-        self.decoder.load_state_dict(weights, assign=True)
-        self.decoder.eval()
         self._scale = self._tensors("scalar.")
-        self._anchors = self.layout.one_hot(tensors["anchors.scaled"], tensors["anchors.modes"])
+        self._forest = self._tensors("forest.")
 
     def _tensors(self, prefix: str) -> dict[str, Array]:
         """Give the tensors of one part, by their names within it."""
@@ -206,23 +194,10 @@ class PortableGenerator:
         ValueError
             If the label is unknown, or the count or the temperature out of its range.
         """
-        frames = list(self.batches(label, count, seed=seed, temperature=temperature))
-        return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
-
-    def batches(
-        self, label: str, count: int, *, seed: int | None = None, temperature: float = 1.0
-    ) -> Iterator[pd.DataFrame]:
-        """Draw `sample`'s rows as frames of a bounded size, one at a time; at least one, empty if need be.
-
-        Parameters and errors are `sample`'s; errors come at once, before the first frame is asked for.
-        """
-        if label not in self.classes:
-            raise ValueError(f"{label=} is not a class of this generator; its classes are {self.classes}")
-        if count < 0 or not 0 <= temperature < np.inf:
-            raise ValueError(f"count and temperature must be 0 or more, not {count=}, {temperature=}")
-        rng = np.random.default_rng(seed)
-        sizes = (min(_CHUNK_ROWS, count - start) for start in range(0, max(count, 1), _CHUNK_ROWS))
-        return (self._frame(self._draw_kept(label, size, rng, temperature)) for size in sizes)
+        self._check(label, count, temperature)
+        return _joined(
+            self._batches(label, count, np.random.SeedSequence(seed), temperature, with_label=False)
+        )
 
     def table(
         self, wanted: pd.DataFrame, *, seed: int | None = None, temperature: float = 1.0
@@ -232,34 +207,75 @@ class PortableGenerator:
         The rows come in the order asked for, in the training table's own columns and dtypes. Errors are
         `sample`'s, and a ValueError if one of the two columns is missing.
         """
+        return _joined(self.batches(wanted, seed=seed, temperature=temperature))
+
+    def batches(
+        self, wanted: pd.DataFrame, *, seed: int | None = None, temperature: float = 1.0
+    ) -> Iterator[pd.DataFrame]:
+        """Draw the rows of `table` as frames of a bounded size, at least one; memory holds a few at a time.
+
+        For a registered model it is ``model.unwrap_python_model().generator.batches``: MLflow's own
+        ``predict_stream`` passes on the first row of what it is given only.
+
+        Errors are `table`'s and come at once, before the first frame is asked for.
+        """
         if not {"label", "count"} <= set(wanted.columns):
             raise ValueError(f"the counts need columns 'label' and 'count', not {list(wanted.columns)}")
-        label = self.spec["label"]
-        values = {entry["name"]: entry["value"] for entry in self.spec["classes"]}
         asked = list(zip(wanted["label"].astype(str), wanted["count"].astype(int), strict=True))
-        frames = []
-        for i, (name, count) in enumerate(asked or [(self.classes[0], 0)]):
-            own = None if seed is None else int(np.random.SeedSequence([seed, i]).generate_state(1)[0])
-            frame = self.sample(name, count, seed=own, temperature=temperature)
-            frame.insert(label["position"], label["name"], _typed([values[name]] * count, label))
-            frames.append(frame)
-        return pd.concat(frames, ignore_index=True)
+        for label, count in asked:
+            self._check(label, count, temperature)
+        return chain.from_iterable(
+            self._batches(
+                label,
+                count,
+                np.random.SeedSequence(None if seed is None else [seed, i]),
+                temperature,
+                with_label=True,
+            )
+            for i, (label, count) in enumerate(asked or [(self.classes[0], 0)])
+        )
 
-    def _draw_kept(self, label: str, count: int, rng: np.random.Generator, temperature: float) -> Draw:
-        """Draw rows; with a filter, prefer those that the forest gives to their own class."""
+    def _check(self, label: str, count: int, temperature: float) -> None:
+        """Refuse what cannot be drawn."""
+        if label not in self.classes:
+            raise ValueError(f"{label=} is not a class of this generator; its classes are {self.classes}")
+        if count < 0 or not 0 <= temperature < np.inf:
+            raise ValueError(f"count and temperature must be 0 or more, not {count=}, {temperature=}")
+
+    def _batches(
+        self, label: str, count: int, seed: np.random.SeedSequence, temperature: float, *, with_label: bool
+    ) -> Iterator[pd.DataFrame]:
+        """Draw frames side by side in threads, give them in order; the number of threads changes no bit."""
         index = self.classes.index(label)
-        if not self.spec["sampling"]["filter"]:
-            return self.draw(index, count, rng, temperature)
+
+        def frame(rows: int, own: np.random.SeedSequence) -> pd.DataFrame:
+            draw = self._draw_kept(index, rows, np.random.default_rng(own), temperature)
+            return self._frame(draw, self.spec["classes"][index]["value"] if with_label else None)
+
+        starts = range(0, max(count, 1), _BATCH_ROWS)
+        workers = min(_threads(), len(starts))
+        ahead: deque[Future[pd.DataFrame]] = deque()
+        # Threads that each wait for BLAS's own threads are slower than one.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+            for start in starts:
+                ahead.append(pool.submit(frame, min(_BATCH_ROWS, count - start), seed.spawn(1)[0]))
+                if len(ahead) > workers:
+                    yield ahead.popleft().result()
+            while ahead:
+                yield ahead.popleft().result()
+
+    def _draw_kept(self, index: int, count: int, rng: np.random.Generator, temperature: float) -> Draw:
+        """Draw rows; with a filter, those that the forest gives to their own class."""
         kept: list[Draw] = []
-        lacking = count
-        for _ in range(_FILTER_ROUNDS):
-            draw = self.draw(index, lacking + lacking // 2, rng, temperature)
-            kept.append(draw.take(np.flatnonzero(self._forest_class(draw) == index)[:lacking]))
+        lacking, judged = count, _FILTER_ROUNDS * count if self._forest else 0
+        while lacking or not kept:
+            draw = self.draw(index, min(_CHUNK_ROWS, lacking + lacking // 16 + 1), rng, temperature)
+            if judged > 0:  # a filter never costs rows
+                judged -= len(draw)
+                draw = draw.take(np.flatnonzero(self._is_own(draw, index)))
+            kept.append(draw.take(slice(lacking)))
             lacking -= len(kept[-1])
-            if not lacking:
-                break
-        kept.append(self.draw(index, lacking, rng, temperature))  # a filter never costs rows
-        return Draw(np.vstack([draw.scalars for draw in kept]), np.vstack([draw.modes for draw in kept]))
+        return Draw(np.hstack([draw.scalars for draw in kept]), np.hstack([draw.modes for draw in kept]))
 
     def draw(
         self,
@@ -277,7 +293,7 @@ class PortableGenerator:
         own = slice(*self.spec["classes"][index]["anchors"])
         p, q = self._parents(own, count, rng)
         if own.stop - own.start == 1:
-            return Draw(self.tensors["anchors.raw"][p], self.tensors["anchors.modes"][p])
+            return self._real(p)
         draw = self._snap(self._codec_vectors(index, p, q, rng, temperature), own, p, q)
         if self.spec["sampling"]["mode"] == "crossover":
             near = self._neighbours(p, rng)  # not any row: a class's different attacks do not mix
@@ -285,24 +301,32 @@ class PortableGenerator:
             draw = self._cross(draw, other, rng, is_whole=not cross)
         return self._settle(draw)
 
+    def _real(self, rows: Array) -> Draw:
+        """Give real rows as they are."""
+        return Draw(self._columns["raw"][:, rows], self._columns["modes"][:, rows])
+
     def _straight(self, p: Array, q: Array, rng: np.random.Generator) -> Draw:
         """Draw rows on the straight line between real rows in the table's own units, as SMOTE does.
 
         A mode, and a number that only one parent has, is the nearer parent's.
         """
-        raw, modes, scale = self.tensors["anchors.raw"], self.tensors["anchors.modes"], self._scale
-        t = rng.random((len(p), 1))
-        is_p = t < _EVEN
+        t = rng.random(len(p))
+        nearer = self._real(np.where(t < _EVEN, p, q))
         if self.spec["sampling"]["snap"] == "observed":
-            t = np.round(t)
+            return nearer
+        one, other = self._columns["raw"][:, p], self._columns["raw"][:, q]
         with np.errstate(over="ignore"):  # rounding may carry the line beyond the last float
-            line = (1 - t) * raw[p] + t * raw[q]
-        if scale:
-            line = np.clip(np.where(scale["whole"], np.round(line), line), scale["low"], scale["high"])
-        is_open = (raw[p] != raw[q]) & ~np.isnan(line)
-        return Draw(
-            np.where(is_open, line, np.where(is_p, raw[p], raw[q])), np.where(is_p, modes[p], modes[q])
-        )
+            line = self._bounded((1 - t) * one + t * other)
+        return Draw(np.where((one == other) | np.isnan(line), nearer.scalars, line), nearer.modes)
+
+    def _bounded(self, values: Array) -> NDArray[np.float64]:
+        """Round the whole scalars of ``(S, N)`` and keep all within the observed range."""
+        scale = self._scale
+        if not scale:
+            return values
+        whole = np.flatnonzero(scale["whole"])
+        values[whole] = np.round(values[whole])
+        return np.clip(values, scale["low"][:, None], scale["high"][:, None], out=values)
 
     @cached_property
     def _groups(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -320,12 +344,11 @@ class PortableGenerator:
         """Take each group of columns, or whole rows, from one or from the other, with even odds."""
         scalars, blocks = self._groups
         groups = 1 + max(entry["group"] for entry in self.spec["columns"])
-        is_one = rng.random((len(one), groups)) < _EVEN
-        if is_whole:
-            is_one[:] = is_one[:, :1]
+        is_one = rng.integers(0, 2, (1 if is_whole else groups, len(one)), dtype=bool)
+        is_one = np.broadcast_to(is_one, (groups, len(one)))
         return Draw(
-            np.where(is_one[:, scalars], one.scalars, other.scalars),
-            np.where(is_one[:, blocks], one.modes, other.modes),
+            np.where(is_one[scalars], one.scalars, other.scalars),
+            np.where(is_one[blocks], one.modes, other.modes),
         )
 
     def _parents(
@@ -345,102 +368,237 @@ class PortableGenerator:
     def _codec_vectors(
         self, index: int, p: Array, q: Array, rng: np.random.Generator, temperature: float
     ) -> Array:
-        """Draw codec vectors of one class, from the prior or near the real rows p and q."""
-        how, rows = self.spec["sampling"], self._anchors
-        mu, logvar = self.tensors["anchors.mu"], self.tensors["anchors.logvar"]
-        t = rng.random((len(p), 1), dtype=np.float32)
-        noise = rng.standard_normal((len(p), mu.shape[1]), dtype=np.float32) * np.float32(temperature)
+        """Draw codec vectors ``(D, N)`` of one class, from the prior or near the real rows p and q."""
+        how, mu, logvar = self.spec["sampling"], self._columns["mu"], self._columns["logvar"]
+        t = rng.random(len(p), dtype=np.float32)
+        noise = rng.standard_normal((len(mu), len(p)), dtype=np.float32) * np.float32(temperature)
         if how["mode"] == "prior":
             return self._decode(noise, index)
         noise *= np.float32(how["noise"])
         if how["mode"] == "posterior":
-            return self._decode(mu[p] + noise * np.exp(0.5 * logvar[p]), index)
-        line: Array = (1 - t) * rows[p] + t * rows[q]
+            return self._decode(mu[:, p] + noise * np.exp(0.5 * logvar[:, p]), index)
         if how["mode"] == "interpolation":
-            return line
-        sigma = np.exp(0.5 * ((1 - t) * logvar[p] + t * logvar[q]))
-        bent = self._decode((1 - t) * mu[p] + t * mu[q] + noise * sigma, index)
+            return _add_lines(np.zeros((self.layout.width, len(p)), np.float32), self._anchors, p, q, t)
+        noise *= np.exp(0.5 * ((1 - t) * logvar[:, p] + t * logvar[:, q]))
+        bent = self._decode(_add_lines(noise, mu, p, q, t), index)
         if how["mode"] == "neighbours":
             return bent
-        # What the decoder says beyond the straight line: its reconstruction error cancels.
-        straight = (1 - t) * self._decode(mu[p], index) + t * self._decode(mu[q], index)
-        return line + bent - straight
+        # What the decoder says beyond the straight line is added to it: its reconstruction error cancels.
+        return _add_lines(bent, self._errors, p, q, t)
 
-    def _decode(self, z: Array, index: int) -> Array:
-        """Run the decoder on latent points of one class; codec vectors ``(N, D)`` come back."""
-        c = torch.zeros(len(z), len(self.classes))
-        c[:, index] = 1.0
-        with torch.inference_mode():
-            return self.layout.activate(self.decoder(torch.from_numpy(z), c)).numpy()
+    @cached_property
+    def _columns(self) -> dict[str, Array]:
+        """The tables of real rows, column by column: ``raw (S, A)``, ``modes (B, A)``, ``mu``, ``logvar``."""
+        names = ("raw", "modes", "mu", "logvar")
+        return {name: np.ascontiguousarray(self.tensors[f"anchors.{name}"].T) for name in names}
+
+    @cached_property
+    def _anchors(self) -> NDArray[np.float32]:
+        """The real rows in codec space, ``(D, A)``."""
+        rows = self.layout.one_hot(self.tensors["anchors.scaled"], self.tensors["anchors.modes"])
+        return np.ascontiguousarray(rows.T)
+
+    @cached_property
+    def _errors(self) -> NDArray[np.float32]:
+        """What the decoder gets wrong of each real row, ``(D, A)``."""
+        errors = self._anchors.copy()
+        for index, entry in enumerate(self.spec["classes"]):
+            own = slice(*entry["anchors"])
+            errors[:, own] -= self._decode(self._columns["mu"][:, own], index)
+        return errors
+
+    def _decode(self, z: Array, index: int) -> NDArray[np.float32]:
+        """Run the decoder on latent points ``(latent_dim, N)`` of one class: codec vectors ``(D, N)``."""
+        (first, biases), (second, bias), (last, end) = self._layers
+        h = _leak(first @ z, biases[:, index])
+        raw = last @ _leak(second @ h, bias)
+        raw += end[:, None]
+        return self.layout.probabilities(raw)
+
+    @cached_property
+    def _layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """The decoder's weights ``(out, in)`` and biases; the first layer's are one a class, ``(out, C)``."""
+        (first, bias), *others = [
+            (self.tensors[f"decoder.net.{i}.weight"], self.tensors[f"decoder.net.{i}.bias"])
+            for i in (0, 2, 4)
+        ]
+        split = self.spec["decoder"]["latent_dim"]
+        return [(np.ascontiguousarray(first[:, :split]), first[:, split:] + bias[:, None]), *others]
 
     def _values(self, scaled: Array) -> NDArray[np.float64]:
-        """Bring scaled scalars ``(N, S)`` back to the table's units, within the observed range."""
+        """Bring scaled scalars ``(S, N)`` back to the table's units, within the observed range."""
         if not self._scale:
             return np.empty(scaled.shape)
-        scale = self._scale
+        scale = {name: values[:, None] for name, values in self._scale.items()}
         v = np.clip(scaled.astype(np.float64), scale["scaled_low"], scale["scaled_high"])
         v = v * scale["spread"] + scale["shift"]
         if self.spec["codec"] == "quantile":
-            ranks = np.linspace(0.0, 1.0, scale["references"].shape[1])
-            for j, references in enumerate(scale["references"]):
-                v[:, j] = np.interp(v[:, j], ranks, references)
+            ranks = np.linspace(0.0, 1.0, self._scale["references"].shape[1])
+            for row, references in zip(v, self._scale["references"], strict=True):
+                row[:] = np.interp(row, ranks, references)
         elif self.spec["codec"] == "asinh":
             v = scale["centre"] + scale["scale"] * np.sinh(v)
-        v = np.where(scale["whole"], np.round(v), v)
-        return np.clip(v, scale["low"], scale["high"])
+        return self._bounded(v)
 
     def _snap(self, x: Array, own: slice, p: Array, q: Array) -> Draw:
         """Read rows off codec vectors: what both parents share is exact, or every value an observed one."""
-        raw, modes, s = self.tensors["anchors.raw"], self.tensors["anchors.modes"], self.layout.scalars
-        how = self.spec["sampling"]
+        raw, s, how = self._columns["raw"], self.layout.scalars, self.spec["sampling"]
         if how["snap"] == "observed":
-            x[:, s:][:, ~self._anchors[own, s:].any(axis=0)] = -np.inf
-        draw = Draw(self._values(x[:, :s]), self.layout.modes(x))
+            x[s:][~self._anchors[s:, own].any(axis=1)] = -np.inf
+        draw = Draw(self._values(x[:s]), self.layout.modes(x))
         if how["snap"] == "observed":
-            for j in range(s):
-                draw.scalars[:, j] = _nearest(np.unique(raw[own, j]), draw.scalars[:, j])
+            for scalar, values in zip(draw.scalars, raw, strict=True):
+                scalar[:] = _nearest(np.unique(values[own]), scalar)
         elif how["snap"] == "shared":
             if how["mode"] == "prior":  # no parents: the class as a whole stands for them
-                p = np.full(len(p), own.start)
-                same_value = (raw[own] == raw[own.start]).all(axis=0)
-                same_mode = (modes[own] == modes[own.start]).all(axis=0)
+                one = self._real(np.full(len(p), own.start))
+                same_value, same_mode = (
+                    (rows[:, own] == rows[:, [own.start]]).all(axis=1, keepdims=True)
+                    for rows in (raw, self._columns["modes"])
+                )
             else:
-                same_value, same_mode = raw[p] == raw[q], modes[p] == modes[q]
-            draw.scalars = np.where(same_value, raw[p], draw.scalars)
-            draw.modes = np.where(same_mode, modes[p], draw.modes)
+                one, other = self._real(p), self._real(q)
+                same_value, same_mode = one.scalars == other.scalars, one.modes == other.modes
+            np.copyto(draw.scalars, one.scalars, where=same_value)
+            np.copyto(draw.modes, one.modes, where=same_mode)
         return draw
 
     def _settle(self, draw: Draw) -> Draw:
         """Give a scalar whose mode is a spike or "missing" that very value."""
         for entry in self.spec["columns"]:
             if entry["scalar"] is not None and entry["block"] is not None:
-                known = _known(entry)
-                mode, scalar = draw.modes[:, entry["block"]], draw.scalars[:, entry["scalar"]]
-                scalar[:] = np.where(mode < len(known), np.append(known, np.nan)[mode], scalar)
+                known = np.append(_known(entry), np.nan)
+                mode, scalar = draw.modes[entry["block"]], draw.scalars[entry["scalar"]]
+                np.copyto(scalar, known[mode], where=mode < len(known) - 1)
         return draw
 
-    def _forest_class(self, draw: Draw) -> NDArray[np.intp]:
-        """Walk every row down every tree of the filter's forest at once; the class with most weight wins."""
-        feature, threshold = self.tensors["forest.feature"], self.tensors["forest.threshold"]
-        left, right = self.tensors["forest.left"], self.tensors["forest.right"]
-        x = forest_features(draw.scalars, draw.modes)
-        node = np.tile(self.tensors["forest.roots"], (len(x), 1))
-        rows = np.arange(len(x))[:, None]
-        while (inner := left[node] >= 0).any():
-            down = np.where(x[rows, feature[node]] <= threshold[node], left[node], right[node])
-            node = np.where(inner, down, node)
-        return self.tensors["forest.value"][node].sum(axis=1).argmax(axis=1)
+    def _is_own(self, draw: Draw, index: int) -> NDArray[np.bool_]:
+        """Tell which rows the filter's forest gives to a class: no other has more of the trees' weight.
 
-    def _frame(self, draw: Draw) -> pd.DataFrame:
-        """Write rows in the table's own columns, order and dtypes."""
-        columns = {entry["name"]: _column(entry, draw) for entry in self.spec["columns"]}
-        return pd.DataFrame(columns, index=pd.RangeIndex(len(draw)))
+        The last trees see those rows only whose verdict they could still turn.
+        """
+        roots, *nodes = (self._forest[key] for key in ("roots", "feature", "threshold", "children", "value"))
+        early = _EARLY_TREES * len(roots) // 100
+        x = forest_features(draw.scalars, draw.modes)
+        votes = np.zeros((self._forest["value"].shape[1], len(draw)), np.float32)
+        _vote(x, roots[:early], *nodes, votes)
+        close = np.flatnonzero(np.abs(_lead(votes, index)) <= len(roots) - early)
+        late = votes[:, close]
+        _vote(x[:, close], roots[early:], *nodes, late)
+        votes[:, close] = late
+        return _lead(votes, index) >= 0
+
+    def _frame(self, draw: Draw, label: Any = None) -> pd.DataFrame:  # noqa: ANN401 - a class's own value
+        """Write rows in the table's own columns, order and dtypes, with the label column if one is given."""
+        columns = [(entry["name"], _column(entry, draw)) for entry in self.spec["columns"]]
+        if label is not None:
+            entry = self.spec["label"]
+            labels = _taken(_typed([label], entry), np.zeros(len(draw), np.intp))
+            columns.insert(entry["position"], (entry["name"], labels))
+        return pd.DataFrame(dict(columns), index=pd.RangeIndex(len(draw)), copy=False)
+
+
+def _joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """Put frames one below the other."""
+    first, *others = frames
+    return pd.concat([first, *others], ignore_index=True) if others else first
 
 
 def forest_features(scalars: Array, modes: Array) -> NDArray[np.float32]:
-    """Give what the filter's forest sees of scalars ``(N, S)`` and modes ``(N, B)``: both, ``(N, S + B)``."""
-    limit = np.finfo(np.float32).max
-    return np.hstack([np.clip(np.nan_to_num(scalars), -limit, limit), modes]).astype(np.float32)
+    """Give what the filter's forest sees of scalars ``(S, N)`` and modes ``(B, N)``: both, ``(S + B, N)``."""
+    limit, width = np.finfo(np.float32).max, len(scalars)
+    features = np.empty((width + len(modes), modes.shape[1]), dtype=np.float32)
+    features[:width] = np.clip(np.nan_to_num(scalars), -limit, limit)
+    features[width:] = modes
+    return features
+
+
+@numba.njit(nogil=True)
+def _leak(h: Array, bias: Array) -> Array:  # pragma: no cover - compiled
+    """Add a bias ``(H,)`` to ``(H, N)`` and apply the leaky rectifier, in place."""
+    for j in range(len(h)):
+        for i in range(h.shape[1]):
+            x = h[j, i] + bias[j]
+            h[j, i] = x if x > 0 else np.float32(SLOPE) * x
+    return h
+
+
+@numba.njit(nogil=True)
+def _add_lines(x: Array, ends: Array, p: Array, q: Array, t: Array) -> Array:  # pragma: no cover - compiled
+    """Add to ``(D, N)``, in place, the point at t ``(N,)`` on the line from column p of the ends to q."""
+    for j in range(len(x)):
+        for i in range(x.shape[1]):
+            x[j, i] += (1 - t[i]) * ends[j, p[i]] + t[i] * ends[j, q[i]]
+    return x
+
+
+@numba.njit(nogil=True)
+def _normalise(x: Array, ends: Array) -> None:  # pragma: no cover - compiled
+    """Divide each block of ``(D, N)`` by its sum."""
+    total = np.empty(x.shape[1], x.dtype)
+    for b in range(len(ends) - 1):
+        total[:] = 0
+        for j in range(ends[b], ends[b + 1]):
+            total += x[j]
+        for j in range(ends[b], ends[b + 1]):
+            x[j] /= total
+
+
+@numba.njit(nogil=True)
+def _find_largest(x: Array, ends: Array, found: Array) -> None:  # pragma: no cover - compiled
+    """Write to ``(B, N)`` which entry of each block of ``(D, N)`` is the (first) largest."""
+    largest = np.empty(x.shape[1], x.dtype)
+    for b in range(len(ends) - 1):
+        largest[:] = x[ends[b]]
+        found[b] = 0
+        for j in range(ends[b] + 1, ends[b + 1]):
+            for i in range(x.shape[1]):
+                is_larger = x[j, i] > largest[i]
+                largest[i] = x[j, i] if is_larger else largest[i]
+                found[b, i] = j - ends[b] if is_larger else found[b, i]
+
+
+@numba.njit(nogil=True)
+def _vote(  # noqa: C901 - loops that a compiler wants in one function
+    x: Array, roots: Array, feature: Array, threshold: Array, children: Array, value: Array, votes: Array
+) -> None:  # pragma: no cover - compiled
+    """Walk rows ``(F, N)`` down trees of `anchors.fit_forest`; add up their votes for each class, ``(C, N)``.
+
+    A block of rows goes down side by side, so that the processor compares many at once. A leaf is its own
+    left child and no number exceeds its threshold: a row that has arrived stays.
+    """
+    block = np.zeros(len(x) * _BLOCK_ROWS, np.float32)
+    node = np.empty(_BLOCK_ROWS, np.uint32)
+    for start in range(0, x.shape[1], _BLOCK_ROWS):
+        rows = min(_BLOCK_ROWS, x.shape[1] - start)
+        for f in range(len(x)):
+            for i in range(rows):
+                block[f * _BLOCK_ROWS + i] = x[f, start + i]
+        for root in roots:
+            node[:] = root
+            moved = np.uint32(1)
+            while moved:
+                moved = np.uint32(0)
+                for i in range(_BLOCK_ROWS):
+                    at = node[i]
+                    number = block[np.uint32(feature[at] * _BLOCK_ROWS) + np.uint32(i)]
+                    down = children[np.uint32(2) * at + np.uint32(number > threshold[at])]
+                    moved |= down ^ at
+                    node[i] = down
+            for c in range(len(votes)):
+                for i in range(rows):
+                    votes[c, start + i] += value[node[i], c]
+
+
+def _lead(votes: Array, own: int) -> Array:
+    """Give by how much a class leads the best other of ``(C, N)``; all that it has, where there is none."""
+    return votes[own] - np.delete(votes, own, axis=0).max(axis=0, initial=0.0)
+
+
+def _threads() -> int:
+    """Give the number of threads to use: ``OMP_NUM_THREADS`` if it is set, else one a processor core."""
+    wanted = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    return min(int(wanted) if wanted.isdecimal() else os.cpu_count() or 1, _MAX_THREADS) or 1
 
 
 def _nearest(observed: Array, values: Array) -> Array:
@@ -461,16 +619,21 @@ def _known(entry: dict[str, Any]) -> Array:
 def _column(entry: dict[str, Any], draw: Draw) -> pd.Series:
     """Write one column: its scalar, its mode's value, or the one value that it ever has."""
     if entry["scalar"] is not None:
-        return _typed(draw.scalars[:, entry["scalar"]], entry)
-    mode = np.zeros(len(draw), np.intp) if entry["block"] is None else draw.modes[:, entry["block"]]
-    return _typed(_known(entry)[mode], entry)
+        return _typed(draw.scalars[entry["scalar"]], entry)
+    mode = np.zeros(len(draw), np.intp) if entry["block"] is None else draw.modes[entry["block"]]
+    return _taken(_typed(_known(entry), entry), mode)
+
+
+def _taken(values: pd.Series, rows: Array) -> pd.Series:
+    """Take values by number, repeatedly, in their own dtype."""
+    return pd.Series(values.array.take(rows), dtype=values.dtype, copy=False)
 
 
 def _typed(values: Any, entry: dict[str, Any]) -> pd.Series:  # noqa: ANN401 - whatever pandas takes
     """Give values the column's own dtype."""
     if entry["dtype"] == "category":
         categories = pd.Index(entry["categories"], dtype=entry["categories_dtype"])
-        return pd.Series(values, dtype=pd.CategoricalDtype(categories, ordered=entry["ordered"]))
+        return pd.Series(pd.Categorical(values, categories, ordered=entry["ordered"]))
     return pd.Series(values).astype(entry["dtype"])
 
 

@@ -14,11 +14,12 @@ from torch.nn import functional
 
 from rareflow.errors import ConfigError, DivergedError
 from rareflow.generators import losses
-from rareflow.generators.networks import Critic, Encoder, initialise
-from rareflow.generators.portable import Decoder, Layout
+from rareflow.generators.networks import Critic, Decoder, Encoder, activate, initialise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from rareflow.generators.portable import Layout
 
 __all__ = ["ARCHITECTURES", "Networks", "Step", "TrainingConfig", "train"]
 
@@ -240,9 +241,8 @@ class _Loop:
         prior = self._noise(len(rows) * half).unflatten(0, (len(rows), half))
         posterior = self._latent(self.x[rows[:, half:]].flatten(0, 1), c[:, half:].flatten(0, 1))[0]
         z = torch.cat([prior, posterior.unflatten(0, (len(rows), -1))], dim=1)
-        return self.layout.activate(self.networks.decoder(z.flatten(0, 1), c.flatten(0, 1))).unflatten(
-            0, rows.shape
-        )
+        raw = self.networks.decoder(z.flatten(0, 1), c.flatten(0, 1))
+        return activate(raw, self.layout).unflatten(0, rows.shape)
 
     def _critic_step(self, critic: Critic, x: Tensor, fake: Tensor, c: Tensor) -> dict[str, Tensor]:
         scores = critic(torch.cat([x, fake]), torch.cat([c, c]))
@@ -277,7 +277,7 @@ class _Loop:
         if self.networks.critic is not None:
             half = len(x) // 2
             raw = torch.cat([self.networks.decoder(self._noise(half), c[:half]), raw[half:]])
-            score = -self.networks.critic(self.layout.activate(raw), c).mean()
+            score = -self.networks.critic(activate(raw, self.layout), c).mean()
             found["generator"] = score.detach()
             loss = loss + score
         self.generator_adam.zero_grad()

@@ -29,7 +29,7 @@ __all__ = ["Loaded", "Registered", "load_generator", "log_generator", "register"
 
 CHAMPION, CHALLENGER = "champion", "challenger"
 _CLASS_ROWS = "class_rows"
-_PACKAGES = ("mlflow", "numpy", "pandas", "safetensors", "torch")
+_PACKAGES = ("mlflow", "numba", "numpy", "pandas", "safetensors", "threadpoolctl")
 
 
 @dataclass(frozen=True)
