@@ -5,7 +5,15 @@ import pytest
 
 from rareflow.generators.estimators import VAEWGANGP
 from rareflow.generators.training import TrainingConfig
-from rareflow.tuning.space import CLASS_ROWS_CHOICES, Candidate, default_candidate, params_of, suggest
+from rareflow.tuning import space
+from rareflow.tuning.space import (
+    CLASS_ROWS_CHOICES,
+    Candidate,
+    default_candidate,
+    params_of,
+    space_key,
+    suggest,
+)
 from tests.tuning.fakes import COUNTS
 
 
@@ -85,3 +93,11 @@ def test_the_defaults_lie_within_the_space():
     assert list(params) == list(trial.params)
     for name, distribution in trial.distributions.items():
         assert distribution._contains(distribution.to_internal_repr(params[name])), name
+
+
+def test_a_space_is_known_by_its_parameters_ranges_and_classes(monkeypatch):
+    key = space_key(COUNTS)
+    assert key == space_key(dict(COUNTS))
+    assert key != space_key(COUNTS | {"worm": 3})
+    monkeypatch.setitem(space.KNOBS, "n_critic", lambda trial, name: trial.suggest_int(name, 1, 6))
+    assert key != space_key(COUNTS)

@@ -17,6 +17,7 @@ from mlflow import MlflowClient
 from rareflow.data.load import load_table
 from rareflow.data.splits import split_table
 from rareflow.evaluation.balance import new_rows
+from rareflow.tuning import space
 from tests.workflows.commands import rareflow, short_trainings, workplace
 
 NAME = "rareflow-gas-pipeline"
@@ -363,6 +364,14 @@ def test_a_study_name_that_stands_for_other_data_is_refused(place, study):
     assert ended.code == 2
     assert f"--study-name {name!r} names a study with another data digest" in ended.said[0]
     assert len(place.client.search_runs(["1"])) == before
+
+
+def test_a_study_of_another_search_space_is_refused_before_a_trial_fails(study, monkeypatch):
+    name = study.data.tags["study"]
+    monkeypatch.setitem(space.KNOBS, "n_critic", lambda trial, name: trial.suggest_int(name, 1, 6))
+    ended = rareflow("tune", *OURS, *OPTIONS, "--study-name", name)
+    assert ended.code == 2
+    assert f"--study-name {name!r} names a study with another search space" in ended.said[0]
 
 
 def test_the_champion_makes_the_rows_asked_for_in_the_tables_own_form(place):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ __all__ = [
     "Candidate",
     "default_candidate",
     "params_of",
+    "space_key",
     "suggest",
 ]
 
@@ -95,6 +97,24 @@ def suggest(trial: optuna.Trial, class_counts: Mapping[str, int]) -> Candidate:
     for label in list(class_counts)[1:]:
         trial.suggest_categorical(f"{_PREFIX}{label}", CLASS_ROWS_CHOICES)
     return Candidate.from_params(trial.params)
+
+
+class _Questions:
+    """Stands for a trial and notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[Any, ...]] = []
+        self.params: dict[str, Any] = {}
+
+    def __getattr__(self, kind: str) -> Callable[..., None]:
+        return lambda *args, **options: self.asked.append((kind, args, sorted(options.items())))
+
+
+def space_key(class_counts: Mapping[str, int]) -> str:
+    """Give a short digest of the search space for a table: where it is equal, trials belong together."""
+    questions: Any = _Questions()
+    suggest(questions, class_counts)
+    return hashlib.sha256(repr(questions.asked).encode()).hexdigest()[:10]
 
 
 def default_candidate(class_counts: Mapping[str, int]) -> Candidate:

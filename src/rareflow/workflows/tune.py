@@ -16,6 +16,7 @@ from rareflow.tracking.runs import Run, parent_run, sweep_children
 from rareflow.tracking.store import is_missing, prepare_store, sqlite_file, without_secrets
 from rareflow.tuning.objective import Objective
 from rareflow.tuning.plots import study_figures, trial_table
+from rareflow.tuning.space import space_key
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.winner import Winner, choose
 from rareflow.workflows.fitting import fit_generator
@@ -85,6 +86,7 @@ class _Task:
     search: Objective
     fresh: Objective
     protocol: str
+    space: str
     name: str
 
 
@@ -143,8 +145,9 @@ def _read(settings: Settings, how: StudySettings) -> _Task:
         f"validation on {how.repeats} {settings.split} inner splits of at most {how.tune_rows} training rows"
     )
     protocol = f"{settings.protocol}; {inner}"
-    key = hashlib.sha256((table.digest + protocol).encode()).hexdigest()[:10]
-    return _Task(table, train, test, search, fresh, protocol, how.study_name or f"{table.name}-{key}")
+    space = space_key(train.class_counts)
+    key = hashlib.sha256((table.digest + protocol + space).encode()).hexdigest()[:10]
+    return _Task(table, train, test, search, fresh, protocol, space, how.study_name or f"{table.name}-{key}")
 
 
 def _open(task: _Task, settings: Settings, how: StudySettings) -> tuple[optuna.Study, str]:
@@ -152,7 +155,8 @@ def _open(task: _Task, settings: Settings, how: StudySettings) -> tuple[optuna.S
     new_file = sqlite_file(how.storage) if is_missing(how.storage) else None
     study = open_study(how.storage, task.name, seed=settings.seed)
     try:
-        _claim(study, {"data_digest": task.table.digest, "protocol": task.protocol})
+        facts = {"data_digest": task.table.digest, "protocol": task.protocol, "search_space": task.space}
+        _claim(study, facts)
         return study, prepare_store(settings.experiment)
     except StoreError:
         if new_file:
@@ -163,11 +167,12 @@ def _open(task: _Task, settings: Settings, how: StudySettings) -> tuple[optuna.S
 def _claim(study: optuna.Study, facts: dict[str, str]) -> None:
     """Mark a new study with what it is about; refuse one that is about something else."""
     held = study.user_attrs
+    is_new = not study.get_trials(deepcopy=False)
     for key, value in facts.items():
-        if held.get(key, value) != value:
+        if held.get(key, value if is_new else None) != value:
             raise ConfigError(
                 f"--study-name {study.study_name!r} names a study with another {key.replace('_', ' ')} "
-                f"({held[key]!r}, here {value!r}); choose another name"
+                f"({held.get(key)!r}, here {value!r}); choose another name"
             )
         study.set_user_attr(key, value)
 
