@@ -12,7 +12,7 @@ from rareflow.generators.anchors import (
     latent_neighbours,
 )
 from rareflow.generators.networks import Encoder, initialise
-from rareflow.generators.portable import Draw, PortableGenerator, forest_features
+from rareflow.generators.portable import Draw, forest_features
 from tests.generators.tables import mixed, untrained
 
 
@@ -122,13 +122,19 @@ def test_columns_at_the_ends_of_the_float_range_are_grouped_like_any():
     assert groups[0] == groups[1] != groups[2]
 
 
+def walker_of(forest):
+    """A generator that judges rows by a forest of its own."""
+    generator = untrained(*mixed())[0]
+    generator._forest = {name.removeprefix("forest."): values for name, values in forest.items()}
+    return generator
+
+
 def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_any_row():
     rng = np.random.default_rng(0)
     features = 2.0 * rng.integers(0, 10, (400, 4)).astype(np.float32)  # thresholds are odd numbers, then
     classes = (features[:, :2].sum(axis=1) > 20).astype(int)
     classes[(features[:, 2] > 12) & (rng.random(400) < 0.8)] = 2
-    generator = untrained(*mixed())[0]
-    walker = PortableGenerator(generator.spec, generator.tensors | fit_forest(features, classes, 5))
+    walker = walker_of(fit_forest(features, classes, 5))
     references = [
         maker(anchors._TREES, max_depth=anchors._DEPTH, random_state=5).fit(features, classes)
         for maker in (RandomForestClassifier, ExtraTreesClassifier)
@@ -147,8 +153,7 @@ def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_a
 
 def test_forests_of_one_class_and_one_feature_are_leaves_that_give_every_row_to_it():
     forest = fit_forest(np.arange(6.0, dtype=np.float32)[:, None], np.zeros(6, dtype=np.intp), 0)
-    generator = untrained(*mixed())[0]
-    walker = PortableGenerator(generator.spec, generator.tensors | forest)
+    walker = walker_of(forest)
     assert (forest["forest.children"].reshape(-1, 2)[:, 0] == np.arange(len(forest["forest.roots"]))).all()
     assert walker._is_own(Draw(np.array([[-9.0, 9.0]]), np.empty((0, 2))), 0).tolist() == [True, True]
 

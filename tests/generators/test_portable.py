@@ -1,4 +1,6 @@
+import copy
 import itertools
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -163,6 +165,43 @@ def test_sampling_leaves_the_global_random_states_alone():
     generator_of(filter=True).sample("rare", 20, seed=0)
     assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
     assert torch.equal(torch.random.get_rng_state(), torch_state)
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "found"),
+    [
+        ("anchors.neighbours", lambda t: t + 200, "holds a number outside 0 to 119"),
+        ("anchors.modes", lambda t: t - 1, "holds a number outside 0 to "),
+        ("anchors.modes", lambda t: t + 1, "holds a number outside 0 to "),
+        ("forest.children", lambda t: t[::-1], None),
+        ("forest.children", lambda t: t + 1, "holds a number outside 0 to "),
+        ("forest.roots", lambda t: t + 90_000, "holds a number outside 0 to "),
+        ("forest.feature", lambda t: t + 40, "holds a number outside 0 to "),
+        ("forest.value", lambda t: t[:, :2], "has the shape (900, 2), not (900, 4)"),
+        ("forest.threshold", lambda t: t[1:], "has the shape (899,), not (900,)"),
+        ("anchors.mu", lambda t: t[:, :1], "has the shape (120, 1), not (120, 3)"),
+        ("decoder.net.2.weight", lambda t: t[:, :2], "has the shape (8, 2), not (8, 8)"),
+    ],
+)
+def test_tensors_that_point_beyond_each_other_are_refused_by_name(name, change, found):
+    generator = generator_of(filter=True)
+    tensors = generator.tensors | {name: change(generator.tensors[name])}
+    if found is None:  # within bounds, so that it samples: whatever rows, but it ends
+        assert len(PortableGenerator(generator.spec, tensors).sample("rare", 9, seed=0)) == 9
+        return
+    expected = re.sub(
+        r"900|899", lambda n: str(len(generator.tensors["forest.feature"]) - (n[0] == "899")), found
+    )
+    with pytest.raises(ValueError, match=f"^tensor '{name}' {re.escape(expected)}.*tampered with"):
+        PortableGenerator(generator.spec, tensors)
+
+
+def test_a_class_with_rows_that_are_not_there_is_refused():
+    generator = generator_of()
+    spec = copy.deepcopy(generator.spec)
+    spec["classes"][0]["anchors"] = [0, 999]
+    with pytest.raises(ValueError, match=r"^class 'common' has the rows 0 to 999 of 120; .*tampered"):
+        PortableGenerator(spec, generator.tensors)
 
 
 @pytest.mark.parametrize("codec", CODECS)

@@ -47,9 +47,11 @@ _CHUNK_ROWS = 4_096  # drawn at once, so few that they stay in the processor's c
 _MAX_THREADS = 8  # each holds a batch in memory
 _FILTER_ROUNDS = 4  # so many times the rows asked for are judged; then any will do
 _EARLY_TREES = 60  # percent of the forest's that judge every row
+_DEEPEST = 64  # levels of any tree, so that no walk goes round for ever
 _BLOCK_ROWS = 16  # that walk down a tree side by side
 _STEEP = 60.0  # beyond it a logit says no more, and its exponential would overflow in the end
 _EVEN = 0.5
+_DAMAGED = "; the generator's files are damaged or were tampered with: load another copy"
 _SPEC, _WEIGHTS = "spec.json", "weights.safetensors"
 
 Array = NDArray[Any]
@@ -149,6 +151,52 @@ class PortableGenerator:
         self.classes: list[str] = [entry["name"] for entry in spec["classes"]]
         self._scale = self._tensors("scalar.")
         self._forest = self._tensors("forest.")
+        self._check_bounds()
+
+    def _check_bounds(self) -> None:
+        """Refuse tensors that point beyond each other: compiled loops would read whatever stands there.
+
+        Raises
+        ------
+        ValueError
+            If one is missing, or has a number or a length that no generator has; it names the tensor.
+        """
+        layout, spec, tensors = self.layout, self.spec, self.tensors
+        rows, nodes = len(tensors["anchors.raw"]), len(self._forest.get("feature", ()))
+        latent, hidden = spec["decoder"]["latent_dim"], spec["decoder"]["hidden_dim"]
+        scalars, blocks, kinds = layout.scalars, len(layout.sizes), len(self.classes)
+        shapes: dict[str, tuple[int | None, ...]] = {
+            "decoder.net.0.weight": (hidden, latent + kinds),
+            "decoder.net.2.weight": (hidden, hidden),
+            "decoder.net.4.weight": (layout.width, hidden),
+            "anchors.raw": (rows, scalars),
+            "anchors.scaled": (rows, scalars),
+            "anchors.modes": (rows, blocks),
+            "anchors.mu": (rows, latent),
+            "anchors.logvar": (rows, latent),
+            "anchors.neighbours": (rows, None),
+        }
+        ends: dict[str, Any] = {"anchors.neighbours": rows, "anchors.modes": np.array(layout.sizes)}
+        if self._forest:
+            shapes |= {
+                "forest.threshold": (nodes,),
+                "forest.children": (2 * nodes,),
+                "forest.value": (nodes, kinds),
+            }
+            ends |= {"forest.roots": nodes, "forest.children": nodes, "forest.feature": scalars + blocks}
+        for name, shape in shapes.items():
+            found = tensors[name].shape if name in tensors else ()
+            if len(found) != len(shape) or any(b not in (a, None) for a, b in zip(found, shape, strict=True)):
+                raise ValueError(f"tensor {name!r} has the shape {found}, not {shape}{_DAMAGED}")
+        for name, end in ends.items():
+            if (tensors[name] < 0).any() or (tensors[name] >= end).any():
+                raise ValueError(f"tensor {name!r} holds a number outside 0 to {np.max(end) - 1}{_DAMAGED}")
+        for entry in spec["classes"]:
+            start, stop = entry["anchors"]
+            if not 0 <= start < stop <= rows:
+                raise ValueError(
+                    f"class {entry['name']!r} has the rows {start} to {stop} of {rows}{_DAMAGED}"
+                )
 
     def _tensors(self, prefix: str) -> dict[str, Array]:
         """Give the tensors of one part, by their names within it."""
@@ -576,8 +624,7 @@ def _vote(  # noqa: C901 - loops that a compiler wants in one function
                 block[f * _BLOCK_ROWS + i] = x[f, start + i]
         for root in roots:
             node[:] = root
-            moved = np.uint32(1)
-            while moved:
+            for _ in range(_DEEPEST):
                 moved = np.uint32(0)
                 for i in range(_BLOCK_ROWS):
                     at = node[i]
@@ -585,6 +632,8 @@ def _vote(  # noqa: C901 - loops that a compiler wants in one function
                     down = children[np.uint32(2) * at + np.uint32(number > threshold[at])]
                     moved |= down ^ at
                     node[i] = down
+                if not moved:
+                    break
             for c in range(len(votes)):
                 for i in range(rows):
                     votes[c, start + i] += value[node[i], c]
