@@ -232,6 +232,19 @@ def test_a_value_that_occurs_once_is_no_spike_however_much_it_weighs():
     assert Codec().fit(frame, np.array([100.0, *np.ones(99)])).columns[0]["modes"] == []
 
 
+@pytest.mark.parametrize("pool", [5, 20, 200])
+@given(seed=st.integers(0, 100))
+@settings(max_examples=20, deadline=None, derandomize=True)
+def test_spikes_are_the_sixteen_heaviest_values_of_three_percent_that_are_repeated(pool, seed):
+    rng = np.random.default_rng(seed)
+    values = np.concatenate([rng.integers(0, pool, 150) / 8, rng.normal(size=50)])
+    weight = rng.permutation(np.repeat([0.1, 1.0, 30.0], [140, 50, 10]))
+    share = pd.Series(weight).groupby(values).sum() / weight.sum()
+    heavy = share[share >= 0.03].sort_values(ascending=False, kind="stable").index[:16]
+    spikes = sorted(value for value in heavy if (values == value).sum() > 1)
+    assert Codec().fit(column(values), weight).columns[0]["modes"] == spikes
+
+
 def test_the_z_score_is_the_paper_s_and_knows_no_spikes():
     values = np.array([0.0] * 50 + [1.0, 2.0, 5.0])
     codec = Codec("zscore").fit(column(values), np.ones(53))
@@ -264,6 +277,22 @@ def test_a_value_that_training_did_not_hold_is_refused_by_its_column_s_name(valu
     codec = Codec().fit(column(values), np.ones(len(values)))
     with pytest.raises(DataError, match=r"^column 'v' holds (9.5|'9.5'), which the training rows do not$"):
         codec.encode(column([values[0], type(values[0])("9.5")]))
+
+
+@pytest.mark.parametrize("dtype", ["str", "object", "category"])
+def test_a_missing_category_that_training_did_not_hold_is_refused(dtype):
+    codec = Codec().fit(column(["a", "b"], dtype), np.ones(2))
+    with pytest.raises(DataError, match=r"^column 'v' holds nan, which the training rows do not$"):
+        codec.encode(column(["b", np.nan], dtype))
+
+
+@pytest.mark.parametrize("kind", CODECS)
+def test_a_row_has_the_same_code_whatever_rows_stand_beside_it(kind):
+    X, _ = mixed()
+    codec = Codec(kind).fit(X, np.ones(len(X)))
+    whole, alone = codec.encode(X), codec.encode(X.iloc[7:8])
+    for name in ("scaled", "modes", "raw"):
+        np.testing.assert_array_equal(getattr(whole, name)[7:8], getattr(alone, name))
 
 
 def test_too_many_categories_are_refused_with_the_remedies():

@@ -74,7 +74,6 @@ class Column:
         if present.empty:
             raise DataError(f"column {name!r} holds no value at all; leave it out with --drop {name!r}")
         missing = len(present) < len(values)
-        distinct = present.unique()
         if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
             numbers = present.to_numpy(dtype=np.float64)
             if not np.isfinite(numbers).all():
@@ -83,13 +82,25 @@ class Column:
                     f"column {name!r} holds infinite values ({bad} is the first); "
                     "say what they mean with --infinities missing|drop, or name a --recipe that knows them"
                 )
-            whole = bool((numbers == np.round(numbers)).all())
-            kind = _kind(len(distinct), missing=missing, other=Kind.INTEGER if whole else Kind.CONTINUOUS)
+            whole = bool((numbers == np.rint(numbers)).all())
+            kind = _kind(_few(present), missing=missing, other=Kind.INTEGER if whole else Kind.CONTINUOUS)
             return cls(name, kind, str(values.dtype), float(numbers.min()), float(numbers.max()), (), missing)
-        categories = tuple(sorted((_plain(value) for value in distinct), key=str))
+        categories = tuple(sorted((_plain(value) for value in present.unique()), key=str))
         kind = _kind(len(categories), missing=missing, other=Kind.CATEGORICAL)
         dtype = "category" if isinstance(values.dtype, pd.CategoricalDtype) else str(values.dtype)
         return cls(name, kind, dtype, None, None, categories, missing)
+
+
+def _few(present: pd.Series) -> int:
+    """Count the distinct numbers of a column to three, which is as many as matter here.
+
+    In the column's own dtype: as floats, two integers beyond 2**53 could be the same.
+    """
+    numbers = present.to_numpy()
+    low, high = numbers.min(), numbers.max()
+    if low == high:
+        return 1
+    return 2 if ((numbers == low) | (numbers == high)).all() else 3
 
 
 def _kind(distinct: int, *, missing: bool, other: Kind) -> Kind:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from rareflow.data.schema import Column, Kind
 from rareflow.errors import DataError
 from rareflow.generators.portable import Layout
+from rareflow.generators.scalars import fit_scalar, scale_numbers
 
 __all__ = ["CODECS", "Codec", "Encoded", "category_entry"]
 
@@ -33,8 +34,8 @@ _SPIKE_SHARE = 0.03  # of the class-balanced weight
 _MAX_SPIKES = 16
 _MAX_CATEGORIES = 1_000  # a block is as wide as its column has categories
 _ROWS_PER_VALUE = 8  # a number is discrete where each of its values stands for this many rows
-_REFERENCES = 513  # quantiles kept a scalar
-_REACH = 1e300  # scalars beyond it are scaled as if they stood there: differences never overflow
+_FEW = 32  # values are weighed one by one; of more, the light ones are sorted out before
+_SLACK = 1.0 - 1e-6  # sums in another order differ by a rounding
 
 Array = NDArray[Any]
 
@@ -60,16 +61,16 @@ class Encoded:
 
 @dataclass(frozen=True)
 class _Coded:
-    """How one column is coded: the values that are modes (``None`` is missing), and whether others exist."""
+    """How one column is coded: values that are modes (``None`` is missing), and the way of others, if any."""
 
     column: Column
     modes: tuple[Any, ...]
-    scalar: bool
+    scalar: dict[str, Any] | None = None
 
     @property
     def size(self) -> int:
         """Modes of the column's block; 1 or 0 means that it has none."""
-        return len(self.modes) + self.scalar
+        return len(self.modes) + (self.scalar is not None)
 
     @classmethod
     def fit(cls, values: pd.Series, weight: Array, codec: str) -> _Coded:
@@ -77,36 +78,71 @@ class _Coded:
         gap = (None,) if column.missing else ()
         if not column.is_numeric:
             _check_categories(column)
-            return cls(column, (*column.categories, *gap), scalar=False)
+            return cls(column, (*column.categories, *gap))
         if column.kind is Kind.CONSTANT:
-            return cls(column, (values.dropna().iloc[0].item(),), scalar=False)
-        numbers = _numbers(values)
-        here = ~np.isnan(numbers)
-        distinct, at = np.unique(numbers[here], return_inverse=True)
-        discrete = min(_MAX_SPIKES, here.sum() / _ROWS_PER_VALUE) if codec != "zscore" else 0
-        if len(distinct) <= max(1, discrete):
-            return cls(column, (*distinct.tolist(), *gap), scalar=False)
-        if codec == "zscore":
-            return cls(column, gap, scalar=True)
-        share = np.bincount(at, weights=weight[here]) / weight.sum()
-        repeated = np.bincount(at) > 1
-        heaviest = np.argsort(-share, kind="stable")[:_MAX_SPIKES]
-        spikes = distinct[np.sort(heaviest[(share >= _SPIKE_SHARE)[heaviest] & repeated[heaviest]])]
-        return cls(column, (*spikes.tolist(), *gap), scalar=True)
+            return cls(column, (values.dropna().iloc[0].item(),))
+        numbers, total = _numbers(values), weight.sum()
+        if column.missing:
+            here = ~np.isnan(numbers)
+            numbers, weight = numbers[here], weight[here]
+        ordered = np.sort(numbers)
+        starts = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]]))
+        discrete = min(_MAX_SPIKES, len(numbers) / _ROWS_PER_VALUE) if codec != "zscore" else 0
+        if len(starts) <= max(1, discrete):
+            return cls(column, (*ordered[starts].tolist(), *gap))
+        spikes = _spikes(numbers, weight, total, ordered, starts) if codec != "zscore" else []
+        return cls(column, (*spikes, *gap), fit_scalar(numbers, ordered, codec))
 
     def modes_of(self, values: pd.Series) -> NDArray[np.int16]:
         """Give the number of each value's mode; what is none of them gets the last, "some other number"."""
         known = [mode for mode in self.modes if mode is not None]
         if self.column.is_numeric:
-            found = pd.Index(known, dtype=np.float64).get_indexer(pd.Index(_numbers(values)))
+            numbers = _numbers(values)
+            found = np.full(len(numbers), -1, dtype=np.int16)
+            for number, mode in enumerate(known):
+                found += (numbers == mode) * np.int16(number + 1)
         else:
-            found = pd.Index(known, dtype=object).get_indexer(pd.Index(values, dtype=object))
+            codes, distinct = pd.factorize(values)
+            at = pd.Index(known, dtype=object).get_indexer(pd.Index(distinct, dtype=object))
+            found = np.append(at, -1).astype(np.int16)[codes]
         if self.column.missing:
-            found = np.where(values.isna(), len(known), found)
-        if not self.scalar and (found < 0).any():
-            strange = values[found < 0].tolist()[0]
-            raise DataError(f"column {self.column.name!r} holds {strange!r}, which the training rows do not")
-        return np.where(found < 0, len(self.modes), found).astype(np.int16)
+            found[values.isna()] = len(known)
+        strange = found < 0
+        if self.scalar is None and strange.any():
+            first = values[strange].tolist()[0]
+            raise DataError(f"column {self.column.name!r} holds {first!r}, which the training rows do not")
+        found[strange] = len(self.modes)
+        return found
+
+
+def _spikes(numbers: Array, weight: Array, total: float, ordered: Array, starts: Array) -> list[float]:
+    """Give the values that are repeated and hold a share of the weight, in order.
+
+    Parameters
+    ----------
+    numbers, weight
+        A column's values and their weights, ``(N,)``.
+    total
+        The weight of all rows, those with a missing value among them.
+    ordered, starts
+        The values sorted, and where in them each distinct one begins.
+
+    Notes
+    -----
+    Few values can be spikes: by how often they occur at the largest weight, and else by a sum over the rows
+    sorted. Those alone are weighed row by row, so that rounding never depends on how a sort leaves equals.
+    """
+    counts = np.diff(starts, append=len(ordered))
+    likely = counts * weight.max() >= _SPIKE_SHARE * total * _SLACK
+    if np.count_nonzero(likely) > _FEW:
+        sums = np.add.reduceat(weight.take(np.argsort(numbers)), starts)
+        likely &= sums >= _SPIKE_SHARE * total * _SLACK
+    values, repeated = ordered[starts[likely]], counts[likely] > 1
+    share = np.array([weight.compress(numbers == value).cumsum()[-1] for value in values]) / total
+    heaviest = np.argsort(-share, kind="stable")[:_MAX_SPIKES]
+    spikes = heaviest[(share[heaviest] >= _SPIKE_SHARE) & repeated[heaviest]]
+    found: list[float] = values[np.sort(spikes)].tolist()
+    return found
 
 
 def _check_categories(column: Column) -> None:
@@ -172,14 +208,13 @@ class Codec:
         """
         coded = [_Coded.fit(X[name], weight, self.kind) for name in X.columns]
         blocks = sorted((c for c in coded if c.size > 1), key=lambda c: c.size)
-        scalars = [c for c in coded if c.scalar]
+        scalars = {c.column.name: c.scalar for c in coded if c.scalar is not None}
         self._blocks = {c.column.name: (i, c) for i, c in enumerate(blocks)}
-        self._scalars = {c.column.name: i for i, c in enumerate(scalars)}
+        self._scalars = {name: i for i, name in enumerate(scalars)}
         self.layout = Layout(len(scalars), tuple(c.size for c in blocks))
         self.columns = [self._entry(c, X[c.column.name]) for c in coded]
-        fitted = [_fit_scalar(_numbers(X[name]), self.kind) for name in self._scalars]
         self.scale: dict[str, Array] = {
-            key: np.array([scalar[key] for scalar in fitted]) for key in (fitted[0] if fitted else {})
+            key: np.array([one[key] for one in scalars.values()]) for key in next(iter(scalars.values()), {})
         }
         return self
 
@@ -194,9 +229,11 @@ class Codec:
         raw = np.empty((len(X), len(self._scalars)))
         scaled = np.empty_like(raw, dtype=np.float32)
         for name, i in self._scalars.items():
-            raw[:, i] = _numbers(X[name])
+            numbers = _numbers(X[name])
+            raw[:, i] = numbers
             one = {key: value[i] for key, value in self.scale.items()}
-            scaled[:, i] = _scaled(np.where(np.isnan(raw[:, i]), one["centre"], raw[:, i]), one, self.kind)
+            present = np.where(np.isnan(numbers), one["centre"], numbers)
+            scaled[:, i] = scale_numbers(present, one, self.kind)
         modes = np.zeros((len(X), len(self._blocks)), dtype=np.int16)
         for name, (i, coded) in self._blocks.items():
             modes[:, i] = coded.modes_of(X[name])
@@ -226,63 +263,3 @@ def category_entry(values: pd.Series) -> dict[str, Any]:
         "categories_dtype": str(categories.dtype),
         "ordered": bool(values.cat.ordered),
     }
-
-
-def _fit_scalar(numbers: NDArray[np.float64], kind: str) -> dict[str, Any]:
-    """Learn the way of one scalar column ``(N,)`` to codec space (`_scaled`) and back."""
-    numbers = numbers[~np.isnan(numbers)]
-    near = np.clip(numbers, -_REACH, _REACH)
-    one: dict[str, Any] = {
-        "low": numbers.min(),
-        "high": numbers.max(),
-        "whole": bool((numbers == np.round(numbers)).all()),
-        "centre": np.quantile(near, 0.5, method="lower"),
-        "shift": 0.0,
-        "spread": 1.0,
-    }
-    if kind == "asinh":
-        one["scale"] = _typical(np.abs(near - one["centre"]))
-    if kind == "quantile":
-        one["references"] = np.quantile(near, np.linspace(0.0, 1.0, _REFERENCES))
-    bent = _scaled(numbers, one, kind)
-    one |= {"shift": bent.mean(), "spread": _spread(bent)}
-    low, high = _scaled(np.array([one["low"], one["high"]]), one, kind)
-    return one | {"scaled_low": low, "scaled_high": high}
-
-
-def _scaled(numbers: NDArray[np.float64], one: dict[str, Any], kind: str) -> NDArray[np.float64]:
-    """Bend the values of one scalar by the codec's curve and standardise them."""
-    bent = np.clip(numbers, -_REACH, _REACH)
-    if kind == "quantile":
-        bent = _rank(bent, one["references"])
-    elif kind == "asinh":
-        bent = np.arcsinh((bent - one["centre"]) / one["scale"])
-    return (bent - one["shift"]) / one["spread"]
-
-
-def _rank(numbers: NDArray[np.float64], references: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give each number's rank in [0, 1] among sorted quantiles, straight between two of them.
-
-    Unlike `numpy.interp`, it never forms a slope, which overflows between two denormal numbers.
-    """
-    cell = np.clip(np.searchsorted(references, numbers, side="right") - 1, 0, len(references) - 2)
-    low, span = references[cell], references[cell + 1] - references[cell]
-    within = np.divide(numbers - low, span, out=np.zeros_like(numbers), where=span > 0)
-    return (cell + within) / (len(references) - 1)
-
-
-def _typical(away: NDArray[np.float64]) -> float:
-    """Give the median distance of the values that are not at the median themselves.
-
-    Never so small that a distance divided by it overflows.
-    """
-    distant = away[away > 0]
-    if not len(distant):
-        return 1.0
-    return float(max(np.quantile(distant, 0.5, method="lower"), distant.max() / _REACH, np.finfo(float).tiny))
-
-
-def _spread(values: NDArray[np.float64]) -> float:
-    """Give the standard deviation, never 0; values to 1e300 do not overflow when squared."""
-    unit = np.abs(values).max() or 1.0
-    return float(max((values / unit).std(), np.finfo(float).eps) * unit) or 1.0
