@@ -182,6 +182,13 @@ def train(
     learning_rate: Annotated[float, typer.Option(help="Adam's learning rate.")] = 1e-3,
     steps: Annotated[int, typer.Option(help="Generator steps.")] = 300,
     batch_size: Annotated[int, typer.Option(help="Rows a batch.")] = 128,
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="Of matrix products: float32, bfloat16 or auto, which is bfloat16 where it pays (large "
+            "batches, wide layers, a processor that multiplies it faster)."
+        ),
+    ] = "auto",
     codec: Annotated[str, typer.Option(help="How numbers are scaled: asinh, quantile or zscore.")] = "asinh",
     sampling: Annotated[
         str,
@@ -221,6 +228,7 @@ def train(
         "learning_rate": learning_rate,
         "steps": steps,
         "batch_size": batch_size,
+        "precision": precision,
         "codec": codec,
         "sampling": sampling or None,
         "n_neighbors": n_neighbors,

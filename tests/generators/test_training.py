@@ -7,6 +7,7 @@ import torch
 
 from rareflow.errors import ConfigError, DivergedError
 from rareflow.generators import losses
+from rareflow.generators.networks import activate
 from rareflow.generators.portable import Layout
 from rareflow.generators.training import ARCHITECTURES, Networks, TrainingConfig, seeded, train
 
@@ -157,6 +158,36 @@ def test_a_learning_rate_of_zero_is_refused():
         TrainingConfig(learning_rate=0)
 
 
+def test_an_unknown_precision_is_refused_with_the_known_ones():
+    with pytest.raises(ConfigError, match=r"^precision='float16' is none of auto, float32, bfloat16$"):
+        TrainingConfig(precision="float16")
+
+
+@pytest.mark.parametrize("knows", [True, False])
+def test_products_are_bfloat16_where_asked_or_where_they_are_large_and_the_processor_knows_it(
+    monkeypatch, knows
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": knows})
+    large = TrainingConfig(batch_size=500, hidden_dim=256)
+    assert large.products(CPU) == (torch.bfloat16 if knows else torch.float32)
+    assert dataclasses.replace(large, precision="float32").products(CPU) == torch.float32
+    assert TrainingConfig().products(CPU) == torch.float32
+    assert TrainingConfig(precision="bfloat16").products(CPU) == torch.bfloat16
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_reduced_products_change_the_losses_but_little_and_leave_weights_in_float32(architecture):
+    config = dataclasses.replace(TINY, architecture=architecture, batch_size=64, hidden_dim=32)
+    (_, _, exact), (networks, _, rounded) = (
+        fit(dataclasses.replace(config, precision=precision)) for precision in ("float32", "bfloat16")
+    )
+    assert {weight.dtype for weight in networks.parameters()} == {torch.float32}
+    for one, other in zip(exact, rounded, strict=True):
+        assert one != other
+        for name, value in dataclasses.asdict(one).items():
+            assert getattr(other, name) == pytest.approx(value, rel=0.05, abs=0.02, nan_ok=True)
+
+
 def test_an_unknown_architecture_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError, match=r"^architecture='gan' is none of vae-wgan-gp, vae, wgan-gp, wgan$"):
         TrainingConfig(architecture="gan")
@@ -173,13 +204,16 @@ def test_a_vae_reconstructs_better_the_longer_it_trains():
 
 
 @pytest.mark.slow
-def test_a_wgan_gp_learns_where_each_class_lies_and_its_critic_ends_near_slope_one():
-    config = TrainingConfig("wgan-gp", latent_dim=4, hidden_dim=64, steps=600, batch_size=128)
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_a_wgan_gp_learns_where_each_class_lies_and_its_critic_ends_near_slope_one(precision):
+    config = TrainingConfig(
+        "wgan-gp", latent_dim=4, hidden_dim=64, steps=600, batch_size=128, precision=precision
+    )
     classes = np.repeat([0, 1], [200, 2_000])
     networks, _, steps = fit(config, classes)
     c = torch.nn.functional.one_hot(torch.arange(2_000) % 2).float()
     z = torch.randn(2_000, 4, generator=seeded(9, CPU))
-    fake = LAYOUT.activate(networks.decoder(z, c)).detach()
+    fake = activate(networks.decoder(z, c), LAYOUT).detach()
     low, high = (fake[c[:, kind] == 1, 0].mean().item() for kind in (0, 1))
     assert high - low == pytest.approx(1, abs=0.2)
     assert (low + high) / 2 == pytest.approx(0.5, abs=0.6)  # a game's players circle their goal together

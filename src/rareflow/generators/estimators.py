@@ -39,7 +39,7 @@ class VAEWGANGP(BaseEstimator):
     architecture
         ``vae-wgan-gp`` (Eq. 8), or the same with parts left out: ``vae`` (no critic), ``wgan-gp`` (no
         encoder), ``wgan`` (no encoder, weight clipping for the penalty).
-    latent_dim, hidden_dim, lambda_gp, n_critic, kl_weight, learning_rate, steps, batch_size
+    latent_dim, hidden_dim, lambda_gp, n_critic, kl_weight, learning_rate, steps, batch_size, precision
         See `rareflow.generators.training.TrainingConfig`.
     codec
         How numbers enter the networks: ``asinh``, ``quantile`` or the paper's ``zscore`` (see
@@ -91,6 +91,7 @@ class VAEWGANGP(BaseEstimator):
         learning_rate: float = 1e-3,
         steps: int = 300,
         batch_size: int = 128,
+        precision: str = "auto",
         codec: str = "asinh",
         sampling: str | None = None,
         n_neighbors: int = 5,
@@ -109,6 +110,7 @@ class VAEWGANGP(BaseEstimator):
         self.learning_rate = learning_rate
         self.steps = steps
         self.batch_size = batch_size
+        self.precision = precision
         self.codec = codec
         self.sampling = sampling
         self.n_neighbors = n_neighbors

@@ -1,4 +1,4 @@
-"""The losses of Eq. 2-8 as pure functions of tensors; each gives one number, a mean over the batch."""
+"""The losses of a VAE, Eq. 2-4, as pure functions of tensors. Eq. 7's are in `critic`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.nn import functional
 if TYPE_CHECKING:
     from rareflow.generators.portable import Layout
 
-__all__ = ["gradient_penalty", "kl_divergence", "reconstruction", "reparametrise", "wasserstein"]
+__all__ = ["kl_divergence", "reconstruction", "reparametrise"]
 
 
 def reparametrise(mu: Tensor, logvar: Tensor, eps: Tensor) -> Tensor:
@@ -44,16 +44,3 @@ def reconstruction(raw: Tensor, x: Tensor, layout: Layout) -> Tensor:
         logits = raw[:, columns].reshape(-1, size)
         loss = loss - (functional.log_softmax(logits, dim=1) * x[:, columns].reshape(-1, size)).sum()
     return loss / len(x)
-
-
-def wasserstein(real: Tensor, fake: Tensor) -> Tensor:
-    """E[D(x)] - E[D(G(z))] of Eq. 7: the critic's gain.
-
-    As printed, Eq. 7 is what the critic *raises* (less the penalty), so the critic descends its negative.
-    """
-    return real.mean() - fake.mean()
-
-
-def gradient_penalty(gradient: Tensor) -> Tensor:
-    """E[(||grad D||_2 - 1)^2] of Eq. 7 (arXiv 1704.00028) for input gradients ``(N, D)``, without lambda."""
-    return (torch.linalg.vector_norm(gradient, dim=1) - 1.0).square().mean()

@@ -1,15 +1,16 @@
-"""The networks of training: encoder, decoder and critic."""
+"""The networks of a VAE, encoder and decoder, and what all networks share. The critic is `critic.Critic`."""
 
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import torch
 from torch import Tensor, nn
 
-from rareflow.generators.portable import SLOPE, Layout
+from rareflow.generators.portable import SLOPE, STEEP, Layout
 
-__all__ = ["Critic", "Decoder", "Encoder", "activate", "initialise"]
+__all__ = ["Decoder", "Encoder", "activate", "initialise"]
 
 
 class Encoder(nn.Module):
@@ -25,10 +26,10 @@ class Encoder(nn.Module):
             nn.Linear(hidden_dim, 2 * latent_dim),
         )
 
-    def forward(self, x: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        """Give the posterior's mean and log-variance, each ``(N, latent_dim)``; the latter within [-8, 8]."""
+    def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        """Give the posterior's mean and log-variance, ``(2, N, latent_dim)``; the latter within [-8, 8]."""
         mu, logvar = self.net(torch.cat([x, c], dim=1)).chunk(2, dim=1)
-        return mu, logvar.clamp(-8.0, 8.0)
+        return torch.stack([mu, logvar.clamp(-8.0, 8.0)])
 
 
 class Decoder(nn.Module):
@@ -54,40 +55,24 @@ class Decoder(nn.Module):
 
 
 def activate(raw: Tensor, layout: Layout) -> Tensor:
-    """Turn decoder output ``(N, D)`` into scalars and, in each block, probabilities that sum to 1."""
-    parts = [raw[:, : layout.scalars]]
-    for columns, blocks, size in layout.groups:
-        logits = raw[:, columns].unflatten(1, (blocks.stop - blocks.start, size))
-        parts.append(torch.softmax(logits, dim=-1).flatten(1))
-    return torch.cat(parts, dim=1)
+    """Turn decoder output ``(N, D)`` into scalars and, in each block, probabilities that sum to 1.
+
+    One exponential and two products for all blocks, whatever their sizes; as in sampling, a logit beyond 60
+    counts as 60 (`portable.Layout.probabilities`).
+    """
+    if not layout.sizes:
+        return raw
+    odds = raw[:, layout.scalars :].clamp(-STEEP, STEEP).exp()
+    blocks = _membership(layout, raw.device, raw.dtype)
+    return torch.cat([raw[:, : layout.scalars], odds / ((odds @ blocks) @ blocks.T)], dim=1)
 
 
-class Critic(nn.Module):
-    """The critic D(x, c) of Eq. 7, piecewise linear so that its input gradient has a closed form."""
-
-    def __init__(self, width: int, classes: int, hidden_dim: int) -> None:
-        super().__init__()
-        self.width = width
-        self.first = nn.Linear(width + classes, hidden_dim)
-        self.second = nn.Linear(hidden_dim, hidden_dim)
-        self.last = nn.Linear(hidden_dim, 1)
-
-    def forward(self, x: Tensor, c: Tensor) -> Tensor:
-        """Score codec vectors ``(N, D)`` of one-hot classes ``(N, C)``; shape ``(N,)``."""
-        h = nn.functional.leaky_relu(self.first(torch.cat([x, c], dim=1)), SLOPE)
-        return self.last(nn.functional.leaky_relu(self.second(h), SLOPE)).squeeze(1)
-
-    def input_gradient(self, x: Tensor, c: Tensor) -> Tensor:
-        """Give the gradient of the score to x, ``(N, D)``, as one more forward pass.
-
-        The layers' slopes are locally constant, so the gradient is a product of masked weight matrices, and
-        differentiating it by the weights is exact almost everywhere; no double backward is needed.
-        """
-        a1 = self.first(torch.cat([x, c], dim=1))
-        one = a1.new_ones(())
-        m1 = torch.where(a1 > 0, one, SLOPE)
-        m2 = torch.where(self.second(a1 * m1) > 0, one, SLOPE)
-        return ((m2 * self.last.weight) @ self.second.weight * m1) @ self.first.weight[:, : self.width]
+@lru_cache(maxsize=8)
+def _membership(layout: Layout, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """Tell which entry of codec space, scalars left out, belongs to which block: 0 or 1, ``(D - S, B)``."""
+    sizes = torch.tensor(layout.sizes)
+    block = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
+    return nn.functional.one_hot(block, len(sizes)).to(device, dtype)
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:

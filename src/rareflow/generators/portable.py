@@ -35,12 +35,23 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from concurrent.futures import Future
 
-__all__ = ["SAMPLING_MODES", "SLOPE", "SNAPS", "Draw", "Layout", "PortableGenerator", "forest_features"]
+__all__ = [
+    "SAMPLING_MODES",
+    "SLOPE",
+    "SNAPS",
+    "STEEP",
+    "Draw",
+    "Layout",
+    "PortableGenerator",
+    "forest_features",
+]
 
 SAMPLING_MODES = ("prior", "posterior", "neighbours", "interpolation", "residual", "crossover")
 SNAPS = ("none", "shared", "observed")
 SLOPE = 0.2
 """What a leaky rectifier of any of the networks leaves of a negative number."""
+STEEP = 60.0
+"""Beyond it a logit says no more, and its exponential would overflow in the end."""
 
 _BATCH_ROWS = 65_536  # a frame's: one thread draws it, from a random source of its own
 _CHUNK_ROWS = 4_096  # drawn at once, so few that they stay in the processor's cache
@@ -49,7 +60,6 @@ _FILTER_ROUNDS = 4  # so many times the rows asked for are judged; then any will
 _EARLY_TREES = 60  # percent of the forest's that judge every row
 _DEEPEST = 64  # levels of any tree, so that no walk goes round for ever
 _BLOCK_ROWS = 16  # that walk down a tree side by side
-_STEEP = 60.0  # beyond it a logit says no more, and its exponential would overflow in the end
 _EVEN = 0.5
 _DAMAGED = "; the generator's files are damaged or were tampered with: load another copy"
 _SPEC, _WEIGHTS = "spec.json", "weights.safetensors"
@@ -107,7 +117,7 @@ class Layout:
     def probabilities(self, raw: NDArray[np.float32]) -> NDArray[np.float32]:
         """Turn each block of decoder output ``(D, N)`` into probabilities that sum to 1, in place."""
         blocks = raw[self.scalars :]
-        np.exp(np.clip(blocks, -_STEEP, _STEEP, out=blocks), out=blocks)
+        np.exp(np.clip(blocks, -STEEP, STEEP, out=blocks), out=blocks)
         _normalise(raw, self._ends)
         return raw
 

@@ -14,21 +14,26 @@ from torch.nn import functional
 
 from rareflow.errors import ConfigError, DivergedError
 from rareflow.generators import losses
-from rareflow.generators.networks import Critic, Decoder, Encoder, activate, initialise
+from rareflow.generators.critic import Critic
+from rareflow.generators.networks import Decoder, Encoder, activate, initialise
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rareflow.generators.portable import Layout
 
-__all__ = ["ARCHITECTURES", "Networks", "Step", "TrainingConfig", "train"]
+__all__ = ["ARCHITECTURES", "PRECISIONS", "Networks", "Step", "TrainingConfig", "train"]
 
 ARCHITECTURES = ("vae-wgan-gp", "vae", "wgan-gp", "wgan")
 """The paper's model and its controls: the same, with the critic, the encoder or the penalty left out."""
 
+PRECISIONS = ("auto", "float32", "bfloat16")
+"""Of matrix products in training; weights, losses and Adam's moments are float32 in any case."""
+
 _WHOLE = ("latent_dim", "hidden_dim", "n_critic", "steps", "batch_size")
 _INDEX_STEPS = 64  # batches whose rows are drawn in one go
 _WEIGHT_CLIP = 0.01  # WGAN's box for the critic's weights (arXiv 1701.07875)
+_LARGE = 2**16  # batch_size times hidden_dim from which products outweigh the conversions to bfloat16
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,9 @@ class TrainingConfig:
         Generator steps, >= 1.
     batch_size
         Rows a batch, >= 1; batches hold every class about equally often.
+    precision
+        One of `PRECISIONS`. ``auto``: bfloat16 where the processor multiplies it faster and products are so
+        large that it pays, which they are not at the defaults; else float32.
     """
 
     architecture: str = "vae-wgan-gp"
@@ -66,12 +74,14 @@ class TrainingConfig:
     learning_rate: float = 1e-3
     steps: int = 300
     batch_size: int = 128
+    precision: str = "auto"
 
     def __post_init__(self) -> None:
-        if self.architecture not in ARCHITECTURES:
-            raise ConfigError(f"architecture={self.architecture!r} is none of {', '.join(ARCHITECTURES)}")
+        legal = {"architecture": ARCHITECTURES, "precision": PRECISIONS}
         for name, value in asdict(self).items():
-            if name == "architecture":
+            if name in legal:
+                if value not in legal[name]:
+                    raise ConfigError(f"{name}={value!r} is none of {', '.join(legal[name])}")
                 continue
             kind, least, what = (Integral, 1, "whole") if name in _WHOLE else (Real, 0, "finite")
             if not isinstance(value, kind) or not math.isfinite(value) or value < least:
@@ -88,6 +98,13 @@ class TrainingConfig:
     def has_critic(self) -> bool:
         """Whether the generator plays against a critic."""
         return self.architecture != "vae"
+
+    def products(self, device: torch.device) -> torch.dtype:
+        """Give the precision of matrix products on a device."""
+        if self.precision != "auto":
+            return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+        is_large = self.batch_size * self.hidden_dim >= _LARGE
+        return torch.bfloat16 if is_large and _multiplies_bfloat16(device) else torch.float32
 
 
 @dataclass(frozen=True)
@@ -114,6 +131,14 @@ class Step:
     gradient_penalty: float = math.nan
     reconstruction: float = math.nan
     kl: float = math.nan
+
+
+def _multiplies_bfloat16(device: torch.device) -> bool:
+    """Tell whether a device multiplies bfloat16 faster than float32."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    known = torch.cpu.get_capabilities()
+    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
 
 
 class Networks(nn.Module):
@@ -186,6 +211,7 @@ class _Loop:
         self.x, self.layout, self.config, self.networks, self.source = x, layout, config, networks, source
         self.onehot = functional.one_hot(classes).to(x.dtype)
         self.batches = self._batches(classes)
+        self.products = config.products(x.device)
         betas = (0.5, 0.9) if config.has_critic else (0.9, 0.999)
         makers = [networks.decoder, networks.encoder]
         self.weights = [p for part in makers if part is not None for p in part.parameters()]
@@ -216,7 +242,15 @@ class _Loop:
             for batch in zip(self.x[rows], self._fakes(rows, c), c, strict=True):
                 found |= self._critic_step(self.networks.critic, *batch)
         found |= self._generator_step()
-        return {name: float(value) for name, value in found.items()}
+        values = torch.stack(list(found.values())).tolist()  # at once: a device is waited for but once a turn
+        return dict(zip(found, values, strict=True))
+
+    def _run(self, network: nn.Module, *inputs: Tensor) -> Tensor:
+        """Run a network, its products in the precision asked for; what it gives has that of the rows."""
+        kind, reduced = self.x.device.type, self.products == torch.bfloat16
+        with torch.autocast(kind, torch.bfloat16, enabled=reduced):
+            given: Tensor = network(*inputs)
+        return given.to(self.x.dtype)
 
     def _noise(self, rows: int) -> Tensor:
         shape = (rows, self.config.latent_dim)
@@ -227,7 +261,7 @@ class _Loop:
         eps = self._noise(len(x))
         if self.networks.encoder is None:
             return eps, None, None
-        mu, logvar = self.networks.encoder(x, c)
+        mu, logvar = self._run(self.networks.encoder, x, c)
         return losses.reparametrise(mu, logvar, eps), mu, logvar
 
     @torch.no_grad()
@@ -241,43 +275,41 @@ class _Loop:
         prior = self._noise(len(rows) * half).unflatten(0, (len(rows), half))
         posterior = self._latent(self.x[rows[:, half:]].flatten(0, 1), c[:, half:].flatten(0, 1))[0]
         z = torch.cat([prior, posterior.unflatten(0, (len(rows), -1))], dim=1)
-        raw = self.networks.decoder(z.flatten(0, 1), c.flatten(0, 1))
+        raw = self._run(self.networks.decoder, z.flatten(0, 1), c.flatten(0, 1))
         return activate(raw, self.layout).unflatten(0, rows.shape)
 
     def _critic_step(self, critic: Critic, x: Tensor, fake: Tensor, c: Tensor) -> dict[str, Tensor]:
-        scores = critic(torch.cat([x, fake]), torch.cat([c, c]))
-        gain = losses.wasserstein(*scores.chunk(2))
-        found = {"critic": gain.detach()}
-        loss = -gain
-        if self.config.architecture != "wgan":
+        clips = self.config.architecture == "wgan"
+        t = None
+        if not clips:
             t = torch.rand((len(x), 1), generator=self.source, device=x.device, dtype=x.dtype)
-            penalty = losses.gradient_penalty(critic.input_gradient(torch.lerp(x, fake, t), c))
-            found["gradient_penalty"] = penalty.detach()
-            loss = loss + self.config.lambda_gp * penalty
-        self.critic_adam.zero_grad()
-        loss.backward()
+        gain, penalty = critic.descend(
+            x, fake, c, t=t, lambda_gp=self.config.lambda_gp, precision=self.products
+        )
         self.critic_adam.step()
-        if self.config.architecture == "wgan":
+        if clips:
             with torch.no_grad():
                 for weight in critic.parameters():
                     weight.clamp_(-_WEIGHT_CLIP, _WEIGHT_CLIP)
-        return found
+        return {"critic": gain} if penalty is None else {"critic": gain, "gradient_penalty": penalty}
 
     def _generator_step(self) -> dict[str, Tensor]:
         rows = next(self.batches)
         x, c = self.x[rows], self.onehot[rows]
         z, mu, logvar = self._latent(x, c)
+        half = len(x) // 2 if self.networks.critic is not None else 0
+        z, kinds = torch.cat([z, self._noise(half)]), torch.cat([c, c[:half]])
+        raw = self._run(self.networks.decoder, z, kinds)
         loss = torch.zeros((), device=x.device, dtype=x.dtype)
         found: dict[str, Tensor] = {}
-        raw = self.networks.decoder(z, c)
         if mu is not None and logvar is not None:
-            recon, kl = losses.reconstruction(raw, x, self.layout), losses.kl_divergence(mu, logvar)
+            recon = losses.reconstruction(raw[: len(x)], x, self.layout)
+            kl = losses.kl_divergence(mu, logvar)
             found |= {"reconstruction": recon.detach(), "kl": kl.detach()}
             loss = loss + recon + self.config.kl_weight * kl
         if self.networks.critic is not None:
-            half = len(x) // 2
-            raw = torch.cat([self.networks.decoder(self._noise(half), c[:half]), raw[half:]])
-            score = -self.networks.critic(activate(raw, self.layout), c).mean()
+            # As the critic sees them: half of the batch from the prior, the other half near encoded rows.
+            score = -self._run(self.networks.critic, activate(raw[half:], self.layout), kinds[half:]).mean()
             found["generator"] = score.detach()
             loss = loss + score
         self.generator_adam.zero_grad()
