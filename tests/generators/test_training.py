@@ -4,9 +4,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from rareflow.errors import ConfigError, DivergedError
-from rareflow.generators import losses
+from rareflow.generators import losses, training
 from rareflow.generators.networks import activate
 from rareflow.generators.portable import Layout
 from rareflow.generators.training import ARCHITECTURES, Networks, TrainingConfig, seeded, train
@@ -82,6 +83,39 @@ def test_building_and_training_leaves_torch_s_global_random_state_alone():
     state = torch.random.get_rng_state()
     fit(TINY)
     assert torch.equal(state, torch.random.get_rng_state())
+
+
+class Watch(TorchDispatchMode):
+    """Notes the shape of every operation's first tensor, and what would make a host wait for its device."""
+
+    def __init__(self):
+        super().__init__()
+        self.turns, self.waits = [[]], []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        name, given = func.overloadpacket.__name__, func(*args, **(kwargs or {}))
+        if name in {"_local_scalar_dense", "nonzero", "equal", "is_nonzero"}:
+            self.waits.append(name)
+        shape = tuple(given.shape) if isinstance(given, torch.Tensor) else ()
+        self.turns[-1].append((name, shape))
+        return given
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_turn_reads_nothing_off_its_device_and_does_the_same_every_time(architecture):
+    config = dataclasses.replace(TINY, architecture=architecture)
+    classes = np.arange(40) % 2
+    networks, x = Networks(config, LAYOUT, 2, seeded(0, CPU)), rows_of(classes)
+    source = seeded(1, CPU)
+    loop = training._Loop(x, torch.from_numpy(classes), LAYOUT, config, networks, source=source)
+    loop.turn()  # Adam's moments are made in the first one
+    with Watch() as watch:
+        for _ in range(2):
+            loop.turn()
+            watch.turns.append([])
+    assert watch.waits == []
+    assert len(watch.turns[0]) > 50
+    assert watch.turns[0] == watch.turns[1]
 
 
 def test_the_weights_of_a_wgan_critic_stay_within_their_box():

@@ -31,7 +31,6 @@ PRECISIONS = ("auto", "float32", "bfloat16")
 """Of matrix products in training; weights, losses and Adam's moments are float32 in any case."""
 
 _WHOLE = ("latent_dim", "hidden_dim", "n_critic", "steps", "batch_size")
-_INDEX_STEPS = 64  # batches whose rows are drawn in one go
 _WEIGHT_CLIP = 0.01  # WGAN's box for the critic's weights (arXiv 1701.07875)
 _LARGE = 2**16  # batch_size times hidden_dim from which products outweigh the conversions to bfloat16
 
@@ -181,7 +180,9 @@ def train(
     """
     loop = _Loop(x, classes, layout, config, networks, source=source)
     for number in range(1, config.steps + 1):
-        found = loop.turn()
+        told = loop.turn()
+        # At once: a device is waited for but once a turn.
+        found = dict(zip(told, torch.stack(list(told.values())).tolist(), strict=True))
         if not all(math.isfinite(value) for value in found.values()):
             raise DivergedError(
                 f"training diverged at step {number} of {config.steps} ({found}); "
@@ -196,7 +197,10 @@ def train(
 
 
 class _Loop:
-    """What a turn of the loop needs; `turn` is n_critic critic steps and one generator step."""
+    """What a turn of the loop needs; `turn` is n_critic critic steps and one generator step.
+
+    A turn reads nothing off its device, and its tensors have the same shapes every time.
+    """
 
     def __init__(
         self,
@@ -210,7 +214,9 @@ class _Loop:
     ) -> None:
         self.x, self.layout, self.config, self.networks, self.source = x, layout, config, networks, source
         self.onehot = functional.one_hot(classes).to(x.dtype)
-        self.batches = self._batches(classes)
+        self.counts = torch.bincount(classes)
+        self.first = torch.cumsum(self.counts, 0) - self.counts
+        self.order = torch.argsort(classes, stable=True)
         self.products = config.products(x.device)
         betas = (0.5, 0.9) if config.has_critic else (0.9, 0.999)
         makers = [networks.decoder, networks.encoder]
@@ -221,29 +227,23 @@ class _Loop:
                 networks.critic.parameters(), config.learning_rate, betas, fused=True
             )
 
-    def _batches(self, classes: Tensor) -> Iterator[Tensor]:
-        """Yield row numbers of class-balanced batches for ever: a uniform class, then a uniform row of it."""
-        order = torch.argsort(classes, stable=True)
-        counts = torch.bincount(classes)
-        first = torch.cumsum(counts, 0) - counts
-        shape = (_INDEX_STEPS, self.config.batch_size)
-        while True:
-            drawn = torch.rand((2, *shape), generator=self.source, device=classes.device, dtype=torch.float64)
-            kind = (drawn[0] * len(counts)).long()
-            within = (drawn[1] * counts[kind]).long()
-            yield from order[first[kind] + within]
-
-    def turn(self) -> dict[str, float]:
-        """Do n_critic critic steps and one generator step; give the last losses."""
+    def turn(self) -> dict[str, Tensor]:
+        """Do n_critic critic steps and one generator step; give the last losses, each of shape ``()``."""
         found: dict[str, Tensor] = {}
         if self.networks.critic is not None:
-            rows = torch.stack([next(self.batches) for _ in range(self.config.n_critic)])
+            rows = self._rows(self.config.n_critic)
             c = self.onehot[rows]
             for batch in zip(self.x[rows], self._fakes(rows, c), c, strict=True):
                 found |= self._critic_step(self.networks.critic, *batch)
-        found |= self._generator_step()
-        values = torch.stack(list(found.values())).tolist()  # at once: a device is waited for but once a turn
-        return dict(zip(found, values, strict=True))
+        return found | self._generator_step(self._rows(1)[0])
+
+    def _rows(self, batches: int) -> Tensor:
+        """Draw row numbers of class-balanced batches, ``(batches, B)``: a class, then a row of it."""
+        shape = (2, batches, self.config.batch_size)
+        drawn = torch.rand(shape, generator=self.source, device=self.x.device, dtype=torch.float64)
+        kind = (drawn[0] * len(self.counts)).long()
+        within = (drawn[1] * self.counts[kind]).long()
+        return self.order[self.first[kind] + within]
 
     def _run(self, network: nn.Module, *inputs: Tensor) -> Tensor:
         """Run a network, its products in the precision asked for; what it gives has that of the rows."""
@@ -293,8 +293,7 @@ class _Loop:
                     weight.clamp_(-_WEIGHT_CLIP, _WEIGHT_CLIP)
         return {"critic": gain} if penalty is None else {"critic": gain, "gradient_penalty": penalty}
 
-    def _generator_step(self) -> dict[str, Tensor]:
-        rows = next(self.batches)
+    def _generator_step(self, rows: Tensor) -> dict[str, Tensor]:
         x, c = self.x[rows], self.onehot[rows]
         z, mu, logvar = self._latent(x, c)
         half = len(x) // 2 if self.networks.critic is not None else 0
