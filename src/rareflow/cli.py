@@ -210,6 +210,14 @@ def train(
             help="Rows each class is to have, real and forged; none gets more than the largest has."
         ),
     ] = "700",
+    checkpoint_every: Annotated[
+        int,
+        typer.Option(
+            help="Generator steps between checkpoints in the current folder; the same command goes on from "
+            "the last. 0: none.",
+            min=0,
+        ),
+    ] = 0,
     experiment: Experiment = "rareflow",
     n_threads: NThreads = 1,
     device: Device = "auto",
@@ -237,7 +245,7 @@ def train(
         "snap": snap,
     }
     wanted = _whole("--class-rows", class_rows)
-    typer.echo(workflow.run(_settings(ctx), params, class_rows=wanted))
+    typer.echo(workflow.run(_settings(ctx), params, class_rows=wanted, checkpoint_every=checkpoint_every))
 
 
 @app.command()

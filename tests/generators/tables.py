@@ -6,7 +6,8 @@ import torch
 
 from rareflow.generators.assembly import assemble
 from rareflow.generators.codec import Codec
-from rareflow.generators.training import Networks, TrainingConfig, seeded
+from rareflow.generators.training import Networks, seeded
+from rareflow.generators.training_config import TrainingConfig
 
 SAMPLING = {"mode": "residual", "n_neighbors": 3, "noise": 0.5, "filter": False, "snap": "shared"}
 

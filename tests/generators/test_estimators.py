@@ -9,7 +9,8 @@ from sklearn.exceptions import NotFittedError
 
 from rareflow import VAEWGANGP
 from rareflow.errors import ConfigError, DataError
-from rareflow.generators.training import ARCHITECTURES, Step, TrainingConfig
+from rareflow.generators.training import Step
+from rareflow.generators.training_config import ARCHITECTURES, TrainingConfig
 from tests.generators.tables import mixed
 
 X, Y = mixed()

@@ -7,10 +7,11 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from rareflow.errors import ConfigError, DivergedError
-from rareflow.generators import losses, training
+from rareflow.generators import losses
 from rareflow.generators.networks import activate
 from rareflow.generators.portable import Layout
-from rareflow.generators.training import ARCHITECTURES, Networks, TrainingConfig, seeded, train
+from rareflow.generators.training import Networks, Training, seeded
+from rareflow.generators.training_config import ARCHITECTURES, TrainingConfig
 
 CPU = torch.device("cpu")
 LAYOUT = Layout(2, (2, 3))
@@ -30,7 +31,7 @@ def fit(config, classes=None, seed=0):
     networks = Networks(config, LAYOUT, int(classes.max()) + 1, seeded(seed, CPU))
     before = {name: value.clone() for name, value in networks.state_dict().items()}
     steps = list(
-        train(
+        Training(
             rows_of(classes),
             torch.from_numpy(classes),
             LAYOUT,
@@ -107,7 +108,7 @@ def test_a_turn_reads_nothing_off_its_device_and_does_the_same_every_time(archit
     classes = np.arange(40) % 2
     networks, x = Networks(config, LAYOUT, 2, seeded(0, CPU)), rows_of(classes)
     source = seeded(1, CPU)
-    loop = training._Loop(x, torch.from_numpy(classes), LAYOUT, config, networks, source=source)
+    loop = Training(x, torch.from_numpy(classes), LAYOUT, config, networks, source=source)
     loop.turn()  # Adam's moments are made in the first one
     with Watch() as watch:
         for _ in range(2):

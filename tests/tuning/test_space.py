@@ -4,7 +4,7 @@ import optuna
 import pytest
 
 from rareflow.generators.estimators import VAEWGANGP
-from rareflow.generators.training import TrainingConfig
+from rareflow.generators.training_config import TrainingConfig
 from rareflow.tuning import space
 from rareflow.tuning.space import (
     CLASS_ROWS_CHOICES,

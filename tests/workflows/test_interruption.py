@@ -107,3 +107,23 @@ def test_ctrl_c_leaves_no_run_open_and_the_same_command_continues_the_study(jobs
     done = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     assert {trial.user_attrs.get("role") for trial in done} >= {"raw", "default"}
     assert "RUNNING" not in states(client).values()
+
+
+def test_a_training_that_was_killed_goes_on_and_scores_as_an_undisturbed_one(folder):
+    train = ("train", "--rows", "600", "--steps", "600", "--hidden-dim", "8", "--class-rows", "60")
+    undisturbed = rareflow(*train)
+    assert undisturbed.code == 0, undisturbed.said
+    kept = ("--checkpoint-every", "20")
+    with start(folder, *train, *kept) as process:
+        while not (left := list(folder.glob("rareflow-training-*.safetensors"))):
+            assert process.poll() is None, process.stderr.read()
+            time.sleep(0.01)
+        process.kill()
+    assert process.returncode == -signal.SIGKILL
+    resumed = rareflow(*train, *kept)
+    assert resumed.code == 0, resumed.said
+    assert any("Going on at step " in line for line in resumed.progress)
+    assert not left[0].exists()
+    assert resumed.out.split("Balance")[0] == undisturbed.out.split("Balance")[0]
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    assert sorted(run.info.status for run in client.search_runs(["1"])) == ["FINISHED", "FINISHED", "KILLED"]

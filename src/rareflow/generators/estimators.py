@@ -15,12 +15,15 @@ from rareflow.errors import ConfigError, DataError
 from rareflow.generators.assembly import assemble
 from rareflow.generators.codec import CODECS, Codec
 from rareflow.generators.portable import SAMPLING_MODES, SNAPS
-from rareflow.generators.training import Networks, Step, TrainingConfig, seeded, train
+from rareflow.generators.training import Networks, Step, Training, seeded
+from rareflow.generators.training_config import TrainingConfig
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import ArrayLike, NDArray
+
+    from rareflow.generators.checkpoint import Checkpoint
 
 __all__ = ["VAEWGANGP"]
 
@@ -40,7 +43,7 @@ class VAEWGANGP(BaseEstimator):
         ``vae-wgan-gp`` (Eq. 8), or the same with parts left out: ``vae`` (no critic), ``wgan-gp`` (no
         encoder), ``wgan`` (no encoder, weight clipping for the penalty).
     latent_dim, hidden_dim, lambda_gp, n_critic, kl_weight, learning_rate, steps, batch_size, precision
-        See `rareflow.generators.training.TrainingConfig`.
+        See `rareflow.generators.training_config.TrainingConfig`.
     codec
         How numbers enter the networks: ``asinh``, ``quantile`` or the paper's ``zscore`` (see
         `rareflow.generators.codec`).
@@ -121,7 +124,12 @@ class VAEWGANGP(BaseEstimator):
         self.random_state = random_state
 
     def fit(
-        self, X: pd.DataFrame | ArrayLike, y: ArrayLike, *, on_step: Callable[[Step], None] | None = None
+        self,
+        X: pd.DataFrame | ArrayLike,
+        y: ArrayLike,
+        *,
+        on_step: Callable[[Step], None] | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> Self:
         """Train on a labelled table.
 
@@ -133,7 +141,10 @@ class VAEWGANGP(BaseEstimator):
         y
             The class of each row, ``(rows,)``, of any type.
         on_step
-            Called after each generator step; raise there to stop the training.
+            Called after each generator step that is done here; raise there to stop the training.
+        checkpoint
+            Where to keep the training now and then. Fitted again on the same rows with the same parameters,
+            it goes on from there and ends with the same bits. Needs a `random_state`.
 
         Raises
         ------
@@ -144,7 +155,11 @@ class VAEWGANGP(BaseEstimator):
             If a parameter is out of its range.
         DivergedError
             If the training diverges.
+        StoreError
+            If its checkpoint is damaged.
         """
+        if checkpoint is not None and self.random_state is None:
+            raise ConfigError("a checkpoint needs a random_state: without one, no two trainings are alike")
         config = TrainingConfig(**{name: getattr(self, name) for name in _TRAINING})
         sampling = self._sampling(config)
         frame = _as_frame(X)
@@ -161,11 +176,12 @@ class VAEWGANGP(BaseEstimator):
         start = seeded(seeds[0], torch.device("cpu"))
         networks = Networks(config, codec.layout, len(self.classes_), start).to(device)
         source, kinds = seeded(seeds[1], device), torch.from_numpy(classes).to(device)
-        self.history_: list[Step] = []
-        for step in train(x, kinds, codec.layout, config, networks, source=source):
-            self.history_.append(step)
+        training = Training(x, kinds, codec.layout, config, networks, source=source)
+        steps = training if checkpoint is None else checkpoint.steps(training, self.random_state)
+        for step in steps:
             if on_step is not None:
                 on_step(step)
+        self.history_ = training.history
         self.generator_ = assemble(
             codec,
             networks.cpu(),

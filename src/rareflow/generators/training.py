@@ -1,10 +1,9 @@
-"""The training loop: an iterator of frozen steps. It never logs, prints, saves or stops itself."""
+"""The training loop. It never logs, prints, saves or stops itself."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from numbers import Integral, Real
+from dataclasses import astuple, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from rareflow.errors import ConfigError, DivergedError
+from rareflow.errors import DivergedError
 from rareflow.generators import losses
 from rareflow.generators.critic import Critic
 from rareflow.generators.networks import Decoder, Encoder, activate, initialise
@@ -21,89 +20,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from rareflow.generators.portable import Layout
+    from rareflow.generators.training_config import TrainingConfig
 
-__all__ = ["ARCHITECTURES", "PRECISIONS", "Networks", "Step", "TrainingConfig", "train"]
+__all__ = ["Networks", "Step", "Training", "seeded"]
 
-ARCHITECTURES = ("vae-wgan-gp", "vae", "wgan-gp", "wgan")
-"""The paper's model and its controls: the same, with the critic, the encoder or the penalty left out."""
-
-PRECISIONS = ("auto", "float32", "bfloat16")
-"""Of matrix products in training; weights, losses and Adam's moments are float32 in any case."""
-
-_WHOLE = ("latent_dim", "hidden_dim", "n_critic", "steps", "batch_size")
 _WEIGHT_CLIP = 0.01  # WGAN's box for the critic's weights (arXiv 1701.07875)
-_LARGE = 2**16  # batch_size times hidden_dim from which products outweigh the conversions to bfloat16
-
-
-@dataclass(frozen=True)
-class TrainingConfig:
-    """The knobs of a training.
-
-    Parameters
-    ----------
-    architecture
-        One of `ARCHITECTURES`.
-    latent_dim
-        Length of z, >= 1.
-    hidden_dim
-        Width of each of the two hidden layers of every network, >= 1.
-    lambda_gp
-        Weight of the gradient penalty in Eq. 7, >= 0.
-    n_critic
-        Critic steps a generator step, >= 1.
-    kl_weight
-        Weight of the KL term in Eq. 8 (the paper's is 1), >= 0.
-    learning_rate
-        Adam's, > 0.
-    steps
-        Generator steps, >= 1.
-    batch_size
-        Rows a batch, >= 1; batches hold every class about equally often.
-    precision
-        One of `PRECISIONS`. ``auto``: bfloat16 where the processor multiplies it faster and products are so
-        large that it pays, which they are not at the defaults; else float32.
-    """
-
-    architecture: str = "vae-wgan-gp"
-    latent_dim: int = 16
-    hidden_dim: int = 128
-    lambda_gp: float = 10.0
-    n_critic: int = 5
-    kl_weight: float = 0.1
-    learning_rate: float = 1e-3
-    steps: int = 300
-    batch_size: int = 128
-    precision: str = "auto"
-
-    def __post_init__(self) -> None:
-        legal = {"architecture": ARCHITECTURES, "precision": PRECISIONS}
-        for name, value in asdict(self).items():
-            if name in legal:
-                if value not in legal[name]:
-                    raise ConfigError(f"{name}={value!r} is none of {', '.join(legal[name])}")
-                continue
-            kind, least, what = (Integral, 1, "whole") if name in _WHOLE else (Real, 0, "finite")
-            if not isinstance(value, kind) or not math.isfinite(value) or value < least:
-                raise ConfigError(f"{name}={value!r} must be a {what} number of at least {least}")
-        if self.learning_rate == 0:
-            raise ConfigError("learning_rate=0 trains nothing; give a positive number such as 0.001")
-
-    @property
-    def has_encoder(self) -> bool:
-        """Whether rows are encoded, so that sampling can stay near them."""
-        return self.architecture.startswith("vae")
-
-    @property
-    def has_critic(self) -> bool:
-        """Whether the generator plays against a critic."""
-        return self.architecture != "vae"
-
-    def products(self, device: torch.device) -> torch.dtype:
-        """Give the precision of matrix products on a device."""
-        if self.precision != "auto":
-            return torch.bfloat16 if self.precision == "bfloat16" else torch.float32
-        is_large = self.batch_size * self.hidden_dim >= _LARGE
-        return torch.bfloat16 if is_large and _multiplies_bfloat16(device) else torch.float32
 
 
 @dataclass(frozen=True)
@@ -132,14 +53,6 @@ class Step:
     kl: float = math.nan
 
 
-def _multiplies_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device multiplies bfloat16 faster than float32."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    known = torch.cpu.get_capabilities()
-    return bool(known.get("avx512_bf16") or known.get("amx_bf16"))
-
-
 class Networks(nn.Module):
     """Encoder, decoder and critic of one model, drawn from one random source."""
 
@@ -153,16 +66,11 @@ class Networks(nn.Module):
         initialise(self, source)
 
 
-def train(
-    x: Tensor,
-    classes: Tensor,
-    layout: Layout,
-    config: TrainingConfig,
-    networks: Networks,
-    *,
-    source: torch.Generator,
-) -> Iterator[Step]:
-    """Train the networks in place, one generator step a turn.
+class Training:
+    """A training under way: an iterator of frozen steps that trains the networks in place, a turn a step.
+
+    A turn, n_critic critic steps and one generator step, reads nothing off its device, and its tensors have
+    the same shapes every time.
 
     Parameters
     ----------
@@ -173,33 +81,10 @@ def train(
     layout, config, networks, source
         As named; `source` is a random source on the same device.
 
-    Raises
-    ------
-    DivergedError
-        If a loss or, in the end, a weight is no longer finite.
-    """
-    loop = _Loop(x, classes, layout, config, networks, source=source)
-    for number in range(1, config.steps + 1):
-        told = loop.turn()
-        # At once: a device is waited for but once a turn.
-        found = dict(zip(told, torch.stack(list(told.values())).tolist(), strict=True))
-        if not all(math.isfinite(value) for value in found.values()):
-            raise DivergedError(
-                f"training diverged at step {number} of {config.steps} ({found}); "
-                "lower learning_rate or raise n_critic"
-            )
-        yield Step(number, **found)
-    if not all(bool(weight.isfinite().all()) for weight in networks.parameters()):
-        raise DivergedError(
-            f"training diverged at step {config.steps} of {config.steps} (weights are no longer finite); "
-            "lower learning_rate or raise n_critic"
-        )
-
-
-class _Loop:
-    """What a turn of the loop needs; `turn` is n_critic critic steps and one generator step.
-
-    A turn reads nothing off its device, and its tensors have the same shapes every time.
+    Attributes
+    ----------
+    history
+        The steps done so far.
     """
 
     def __init__(
@@ -222,10 +107,69 @@ class _Loop:
         makers = [networks.decoder, networks.encoder]
         self.weights = [p for part in makers if part is not None for p in part.parameters()]
         self.generator_adam = torch.optim.Adam(self.weights, config.learning_rate, betas, fused=True)
+        self.adams = {"generator": self.generator_adam}
         if networks.critic is not None:
             self.critic_adam = torch.optim.Adam(
                 networks.critic.parameters(), config.learning_rate, betas, fused=True
             )
+            self.adams["critic"] = self.critic_adam
+        self.history: list[Step] = []
+
+    def __iter__(self) -> Iterator[Step]:
+        """Give each generator step as it is done, from where the training stands to its end.
+
+        Raises
+        ------
+        DivergedError
+            If a loss or, in the end, a weight is no longer finite.
+        """
+        for number in range(len(self.history) + 1, self.config.steps + 1):
+            told = self.turn()
+            # At once: a device is waited for but once a turn.
+            found = dict(zip(told, torch.stack(list(told.values())).tolist(), strict=True))
+            if not all(math.isfinite(value) for value in found.values()):
+                raise self._diverged(number, str(found))
+            self.history.append(Step(number, **found))
+            yield self.history[-1]
+        if not all(bool(weight.isfinite().all()) for weight in self.networks.parameters()):
+            raise self._diverged(self.config.steps, "weights are no longer finite")
+
+    def _diverged(self, number: int, what: str) -> DivergedError:
+        return DivergedError(
+            f"training diverged at step {number} of {self.config.steps} ({what}); "
+            "lower learning_rate or raise n_critic"
+        )
+
+    def state(self) -> dict[str, Tensor]:
+        """Give all that the rest of the training depends on, and its history, by name, on the CPU."""
+        found = {f"networks.{name}": value for name, value in self.networks.state_dict().items()}
+        for name, adam in self.adams.items():
+            for i, moments in adam.state_dict()["state"].items():
+                found |= {f"{name}.{i}.{key}": value for key, value in moments.items()}
+        history = torch.tensor([astuple(step) for step in self.history], dtype=torch.float64)
+        found |= {"source": self.source.get_state(), "history": history}
+        return {name: value.detach().cpu().contiguous() for name, value in found.items()}
+
+    def resume(self, state: dict[str, Tensor]) -> None:
+        """Stand where another training of the same rows, config and source stood when it gave its `state`.
+
+        Raises
+        ------
+        KeyError
+            If the state is that of another model.
+        """
+        weights = {name: state[f"networks.{name}"] for name in self.networks.state_dict()}
+        for name, adam in self.adams.items():
+            held = adam.state_dict()
+            count = len(held["param_groups"][0]["params"])
+            held["state"] = {
+                i: {key: state[f"{name}.{i}.{key}"] for key in ("step", "exp_avg", "exp_avg_sq")}
+                for i in range(count)
+            }
+            adam.load_state_dict(held)
+        self.networks.load_state_dict(weights)
+        self.source.set_state(state["source"])
+        self.history = [Step(int(number), *losses) for number, *losses in state["history"].tolist()]
 
     def turn(self) -> dict[str, Tensor]:
         """Do n_critic critic steps and one generator step; give the last losses, each of shape ``()``."""

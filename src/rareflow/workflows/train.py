@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rareflow.evaluation.plots import loss_curves_figure
+from rareflow.generators.checkpoint import Checkpoint
 from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.registry import log_generator
 from rareflow.tracking.runs import parent_run
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(settings: Settings, params: Mapping[str, Any], *, class_rows: int) -> str:
+def run(settings: Settings, params: Mapping[str, Any], *, class_rows: int, checkpoint_every: int = 0) -> str:
     """Train on the training part, score on the test part, log; give the scores for the screen.
 
     Parameters
@@ -32,6 +34,8 @@ def run(settings: Settings, params: Mapping[str, Any], *, class_rows: int) -> st
         Parameters of `rareflow.VAEWGANGP`.
     class_rows
         Rows that each class is to have, real and forged together, >= 0.
+    checkpoint_every
+        Generator steps from one checkpoint, in the current folder, to the next; 0: none.
     """
     limit_threads(settings.n_threads)
     check_parameters(params)
@@ -41,11 +45,19 @@ def run(settings: Settings, params: Mapping[str, Any], *, class_rows: int) -> st
     sweep_dead_runs()
     with parent_run(
         f"train {settings.source.table.name}",
-        params=settings.params | dict(params) | {"class_rows": class_rows},
+        params=settings.params
+        | dict(params)
+        | {"class_rows": class_rows, "checkpoint_every": checkpoint_every},
         tags=settings.tags,
     ) as run_:
         log_data(run_, settings)
-        generator = fit_generator(train, params, seed=settings.seed, device=settings.device)
+        generator = fit_generator(
+            train,
+            params,
+            seed=settings.seed,
+            device=settings.device,
+            checkpoint=Checkpoint(Path(), checkpoint_every) if checkpoint_every else None,
+        )
         history = [asdict(step) for step in generator.history_]
         run_.log_curve(history)
         run_.log_figure(loss_curves_figure(history), "loss_curves.png")

@@ -1,0 +1,83 @@
+"""Checkpoints: a training kept in a file now and then, so that it goes on where it was cut off."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+
+from rareflow.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rareflow.generators.training import Step, Training
+
+__all__ = ["Checkpoint"]
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where trainings are kept: a file each, named by all that its training depends on.
+
+    Parameters
+    ----------
+    folder
+        Where the files stand.
+    every
+        Generator steps from one writing to the next, >= 1.
+    """
+
+    folder: Path
+    every: int
+
+    def steps(self, training: Training, seed: object) -> Iterator[Step]:
+        """Do a training from where its file has it, if there is one, and give the steps that are left.
+
+        The file is deleted in the end.
+
+        Parameters
+        ----------
+        training
+            One that has not begun.
+        seed
+            What its random source comes from.
+
+        Raises
+        ------
+        StoreError
+            If the file is damaged.
+        DivergedError
+            As the training itself.
+        """
+        path = self._path(training, seed)
+        if path.exists():
+            _resume(training, path)
+        for step in training:
+            yield step
+            if step.step % self.every == 0:
+                new = path.with_name(f"{path.name}.new")
+                save_file(training.state(), new)
+                new.replace(path)  # the one before stays whole until this one is
+        path.unlink(missing_ok=True)
+
+    def _path(self, training: Training, seed: object) -> Path:
+        """Name the file by rows, classes, configuration, seed, device and version."""
+        about = (training.config, training.layout, seed, training.x.device.type, torch.__version__)
+        digest = hashlib.sha256(repr(about).encode())
+        for tensor in (training.x, training.order, training.counts):
+            digest.update(tensor.cpu().numpy().tobytes())
+        return self.folder / f"rareflow-training-{digest.hexdigest()[:16]}.safetensors"
+
+
+def _resume(training: Training, path: Path) -> None:
+    """Take a training to where its file has it."""
+    try:
+        training.resume(load_file(path))
+    except (SafetensorError, KeyError, RuntimeError) as err:
+        raise StoreError(f"the checkpoint {path} is damaged; delete it to begin anew ({err})") from err
