@@ -32,6 +32,7 @@ TABLES = {"gas-pipeline": "gas_pipeline_10pct.parquet", "cic-ids-2017": "cicids2
 FOLDER = Path(__file__).parent
 SHIPPED = "rareflow as shipped"
 PAPER = PaperVaeWganGp.settings
+LARGE = {"batch_size": 500, "hidden_dim": 256}
 
 
 def network(ceiling: int | None = CEILING, **settings: object) -> NetworkAugmenter:
@@ -66,6 +67,8 @@ VARIANTS: dict[str, tuple[RowAugmenter, float]] = {
     "loss: the paper's KL weight, 1": (network(kl_weight=1.0), 1.0),
     "codec: z-score": (network(codec="zscore"), 1.0),
     "codec: quantile": (network(codec="quantile"), 1.0),
+    "batches of 500, layers of 256": (network(**LARGE, precision="float32"), 1.0),
+    "the same, products in bfloat16": (network(**LARGE, precision="bfloat16"), 1.0),
     "amount: 1/4": (network(None), 0.25),
     "amount: 1/2": (network(None), 0.5),
     "amount: 3/4": (network(None), 0.75),
