@@ -77,7 +77,9 @@ Experiment = Annotated[
 ]
 NThreads = Annotated[int, typer.Option(help="Threads of each process.", min=1)]
 Device = Annotated[str, typer.Option(help="Where generators train: auto, cpu or cuda.")]
-Storage = Annotated[str, typer.Option(help="Optuna's database, an SQLAlchemy URL.")]
+Storage = Annotated[
+    str, typer.Option(help="Optuna's database, an SQLAlchemy URL.", envvar="RAREFLOW_STORAGE")
+]
 Model = Annotated[
     str, typer.Option(help="Generator: models:/NAME@ALIAS, models:/NAME/VERSION or another MLflow model URI.")
 ]
@@ -146,6 +148,15 @@ def tune(
     study_name: Annotated[
         str, typer.Option(help="Study to make or continue. Unset: named after data and protocol.")
     ] = "",
+    launcher: Annotated[
+        str,
+        typer.Option(
+            help="Where the --jobs processes start: local, or dask for `rareflow worker` on a Dask cluster."
+        ),
+    ] = "local",
+    scheduler: Annotated[
+        str, typer.Option(help="Dask's scheduler, such as tcp://host:8786. Unset: none, as for local.")
+    ] = "",
     experiment: Experiment = "rareflow",
     n_threads: NThreads = 1,
     device: Device = "auto",
@@ -154,8 +165,29 @@ def tune(
     """Tune a generator, score the winner beside RAW and SMOTE, and register it."""
     from rareflow.workflows import tune as workflow
 
-    how = workflow.StudySettings(n_trials, repeats, tune_rows, jobs, storage, study_name)
+    how = workflow.StudySettings(n_trials, repeats, tune_rows, jobs, storage, study_name, launcher, scheduler)
     typer.echo(workflow.run(_settings(ctx), how))
+
+
+@app.command()
+def worker(
+    storage: Storage = "sqlite:///optuna.db",
+    study_name: Annotated[
+        str, typer.Option(help="Study to join, as `rareflow tune` says it. Unset: the only one in --storage.")
+    ] = "",
+    data: Annotated[
+        str, typer.Option(help="Where the study's table lies on this machine. Unset: where tune read it.")
+    ] = "",
+    jobs: Annotated[int, typer.Option(help="Processes to join with.", min=1)] = 1,
+    n_threads: NThreads = 1,
+    device: Device = "auto",
+    debug: Debug = False,
+) -> None:
+    """Join a study that tune has opened, from any machine, and work until its trials are done."""
+    from rareflow.workflows import worker as workflow
+
+    how = workflow.WorkerSettings(storage, study_name, data, jobs, n_threads, device)
+    typer.echo(workflow.run(how))
 
 
 @app.command()

@@ -6,8 +6,10 @@ import pytest
 from mlflow import MlflowClient
 
 from rareflow.tracking.environment import HOST_TAG, PROCESS_TAG, process_tags
-from rareflow.tracking.leftovers import sweep_dead_runs
-from rareflow.tracking.runs import parent_run
+from rareflow.tracking.leftovers import sweep_dead_runs, sweep_ended_children
+from rareflow.tracking.runs import child_run, parent_run
+
+PARENT = "mlflow.parentRunId"
 
 
 @pytest.fixture
@@ -38,12 +40,48 @@ def test_a_run_says_which_process_it_is_of(client):
     assert tags[HOST_TAG]
 
 
-def test_a_run_whose_process_is_gone_is_killed_with_its_children(client, dead_process):
+def test_a_child_says_which_process_it_is_of_which_may_be_another_than_its_parents(client):
+    elsewhere = client.create_run("1", tags={HOST_TAG: "elsewhere", PROCESS_TAG: "1"}).info.run_id
+    with child_run(elsewhere, "trial-0000") as child:
+        tags = client.get_run(child.id).data.tags
+    assert {key: tags[key] for key in process_tags()} == process_tags()
+
+
+def test_a_run_whose_process_is_gone_is_killed_and_so_are_its_children_of_that_process(client, dead_process):
     dead = start(client, **{PROCESS_TAG: dead_process})
-    child = client.create_run("1", tags={"mlflow.parentRunId": dead}).info.run_id
-    assert sweep_dead_runs() == 1
+    child = start(client, **{PROCESS_TAG: dead_process, PARENT: dead})
+    assert sweep_dead_runs() == 2
     assert (status(client, dead), status(client, child)) == ("KILLED", "KILLED")
     assert sweep_dead_runs() == 0
+
+
+def test_a_worker_that_lives_keeps_its_run_when_the_process_of_the_parent_is_gone(client, dead_process):
+    dead = start(client, **{PROCESS_TAG: dead_process})
+    left = [
+        start(client, **{PROCESS_TAG: dead_process, HOST_TAG: "elsewhere", PARENT: dead}),
+        start(client, **{PROCESS_TAG: str(os.getppid()), PARENT: dead}),
+    ]
+    assert sweep_dead_runs() == 1
+    assert [status(client, run_id) for run_id in left] == ["RUNNING"] * 2
+
+
+def test_a_child_that_has_ended_and_still_runs_is_killed_by_its_name_and_no_other_is(client):
+    parents = [client.create_run("1").info.run_id for _ in range(3)]
+    runs = {
+        (parent, name): client.create_run("1", tags={PARENT: parents[parent]}, run_name=name).info.run_id
+        for parent, name in ((0, "trial-0000"), (0, "trial-0001"), (1, "trial-0002"), (2, "trial-0003"))
+    }
+    with child_run(parents[0], "trial-0004") as done:
+        pass
+    names = {"trial-0000", "trial-0002", "trial-0003", "trial-0004"}
+    assert sweep_ended_children([*parents[:2], "no-such-run"], names) == ["trial-0000", "trial-0002"]
+    assert {key: status(client, run_id) for key, run_id in runs.items()} == {
+        (0, "trial-0000"): "KILLED",
+        (0, "trial-0001"): "RUNNING",
+        (1, "trial-0002"): "KILLED",
+        (2, "trial-0003"): "RUNNING",
+    }
+    assert status(client, done.id) == "FINISHED"
 
 
 def test_a_run_that_an_earlier_process_of_our_number_left_behind_is_killed(client):

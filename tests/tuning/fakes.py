@@ -8,7 +8,8 @@ from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
 from rareflow.tuning.objective import Repeat
-from rareflow.tuning.study import open_study, work
+from rareflow.tuning.study import open_study
+from rareflow.tuning.work import work
 
 COUNTS = {"Normal": 90, "DoS": 20, "a b.c\u2013d": 6}
 
@@ -43,7 +44,13 @@ class Recorder:
     """An observer that remembers what it is told, trial by trial."""
 
     def __init__(self):
-        self.trials = {}
+        self.trials, self.gone, self.waited = {}, [], []
+
+    def lost(self, number, host):
+        self.gone.append((number, host))
+
+    def waiting(self, running):
+        self.waited.append(dict(running))
 
     @contextmanager
     def trial(self, number, role, params):

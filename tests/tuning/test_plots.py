@@ -5,7 +5,8 @@ import pytest
 
 from rareflow.evaluation.balance import CLASS_ROWS
 from rareflow.tuning.plots import study_figures, trial_table
-from rareflow.tuning.study import enqueue_references, open_study, work
+from rareflow.tuning.study import enqueue_references, open_study
+from rareflow.tuning.work import work
 from tests.tuning.fakes import FakeObjective, Recorder, by_noise
 
 COUNTS = {"Normal traffic": 90, "Web Attack \u2013 XSS": 20, "a.b, $c": 6, "<b>\u00e9": 5}

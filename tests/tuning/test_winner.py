@@ -2,8 +2,9 @@ import pytest
 
 from rareflow.errors import StoreError
 from rareflow.tuning.space import Candidate, default_candidate, params_of
-from rareflow.tuning.study import enqueue_references, open_study, work
+from rareflow.tuning.study import enqueue_references, open_study
 from rareflow.tuning.winner import choose
+from rareflow.tuning.work import work
 from tests.tuning.fakes import COUNTS, FakeObjective, Recorder
 
 

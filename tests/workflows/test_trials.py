@@ -25,7 +25,7 @@ def opened(folder):
     study.add_trial(optuna.trial.create_trial(value=0.25))
     uri = prepare_store("rare")
     with parent_run("study") as parent:
-        yield Trials(parent.id, uri, study, n_trials=3, jobs=1), MlflowClient(uri), parent.id
+        yield Trials((parent.id,), uri, study, n_trials=3), MlflowClient(uri), parent.id
 
 
 def the_child(client, parent_id):

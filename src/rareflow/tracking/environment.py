@@ -10,6 +10,8 @@ from pathlib import Path
 
 from mlflow.utils.git_utils import get_git_commit
 
+from rareflow.processes import here
+
 __all__ = ["HOST_TAG", "PROCESS_TAG", "git_commit", "process_tags", "quiet", "versions"]
 
 HOST_TAG, PROCESS_TAG = "rareflow.host", "rareflow.process"
@@ -58,7 +60,8 @@ def versions() -> dict[str, str]:
 
 def process_tags() -> dict[str, str]:
     """Say which process this is: its host's name and its number there."""
-    return {HOST_TAG: platform.node(), PROCESS_TAG: str(os.getpid())}
+    host, number = here()
+    return {HOST_TAG: host, PROCESS_TAG: str(number)}
 
 
 def git_commit() -> str | None:

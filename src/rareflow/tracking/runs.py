@@ -246,9 +246,8 @@ def child_run(
     client = MlflowClient(tracking_uri)
     parent = client.get_run(parent_id)
     inherited = {key: parent.data.tags[key] for key in _INHERITED if key in parent.data.tags}
-    created = client.create_run(
-        parent.info.experiment_id, tags={**inherited, _PARENT: parent_id, **(tags or {})}, run_name=name
-    )
+    own = {**inherited, **process_tags(), _PARENT: parent_id, **(tags or {})}
+    created = client.create_run(parent.info.experiment_id, tags=own, run_name=name)
     run_id = created.info.run_id
 
     def terminate(status: Status) -> None:

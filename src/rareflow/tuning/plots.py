@@ -11,7 +11,7 @@ import optuna
 from optuna.trial import TrialState
 
 from rareflow.tuning.space import KNOBS, Candidate
-from rareflow.tuning.study import experimental
+from rareflow.tuning.storage import experimental
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping

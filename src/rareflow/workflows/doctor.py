@@ -12,7 +12,7 @@ import torch
 from rareflow.errors import StoreError
 from rareflow.tracking.environment import versions
 from rareflow.tracking.store import current_uri, is_missing, prepare_store, without_secrets
-from rareflow.tuning.study import open_storage
+from rareflow.tuning.storage import open_storage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

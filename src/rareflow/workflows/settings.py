@@ -116,6 +116,11 @@ class Settings:
         return table.take(split.train), table.take(split.test)
 
     @property
+    def train(self) -> Table:
+        """The training part, for which a file that is the test part is not read."""
+        return self.source.table if self.test else self.parts[0]
+
+    @property
     def protocol(self) -> str:
         """How scores come about, in one line: two scores compare only where this is equal."""
         outer = f"test file {self.test}" if self.test else f"{self.split} split, test size {self.test_size:g}"

@@ -10,19 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import optuna
+from optuna.exceptions import UpdateFinishedTrialError
 
 from rareflow.evaluation.metrics import mean_summary
+from rareflow.tracking.leftovers import sweep_ended_children
 from rareflow.tracking.runs import Run, child_run
 from rareflow.tuning.study import finished
 from rareflow.workflows.progress import Pace, duration, say
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rareflow.generators.training import Step
     from rareflow.tuning.objective import Repeat
 
-__all__ = ["Trials"]
+__all__ = ["Trials", "run_name"]
+
+
+def run_name(number: int) -> str:
+    """Give the name of a trial's run."""
+    return f"trial-{number:04d}"
 
 
 class _TrialRun:
@@ -61,28 +68,29 @@ class Trials:
 
     Parameters
     ----------
-    parent_id, tracking_uri
-        The study's run and its store.
+    runs, tracking_uri
+        The study's runs, of which the last is the parent of new trials, and their store.
     study
         The study, for the best value so far.
-    n_trials, jobs
-        Trials wanted in all and the processes that share them, for the time that is left.
+    n_trials
+        Trials wanted in all, for the time that is left.
     """
 
-    def __init__(
-        self, parent_id: str, tracking_uri: str, study: optuna.Study, *, n_trials: int, jobs: int
-    ) -> None:
-        self._parent, self._uri, self._study = parent_id, tracking_uri, study
-        self._n_trials, self._jobs = n_trials, jobs
+    def __init__(self, runs: Sequence[str], tracking_uri: str, study: optuna.Study, *, n_trials: int) -> None:
+        self._runs, self._uri, self._study = runs, tracking_uri, study
+        self._n_trials = n_trials
         self._seconds: list[float] = []
+        self._pace = Pace()
+        self.begun = 0
 
     @contextmanager
     def trial(self, number: int, role: str, params: Mapping[str, Any]) -> Iterator[_TrialRun]:
-        """Open a trial's run: pruned or stopped ends it as KILLED, an error as FAILED."""
-        name, start = f"trial-{number:04d}", time.monotonic()
+        """Open a trial's run: pruned, stopped or taken over ends it as KILLED, an error as FAILED."""
+        name, start = run_name(number), time.monotonic()
+        self.begun += 1
         shown = f"{name} ({role})" if role else name
         tags = {"rareflow.role": role} if role else {}
-        with child_run(self._parent, name, params=params, tags=tags, tracking_uri=self._uri) as run:
+        with child_run(self._runs[-1], name, params=params, tags=tags, tracking_uri=self._uri) as run:
             log = _TrialRun(run, shown)
             try:
                 yield log
@@ -90,18 +98,35 @@ class Trials:
                 run.end("KILLED")
                 self._tell(f"{shown}: pruned at val_macro_f1 {log.value:.4f}", start)
                 raise
+            except UpdateFinishedTrialError:
+                run.end("KILLED")
+                say(f"{shown}: given up, because its heartbeat had stopped and another worker tries it again")
+                raise
             except Exception as err:
                 say(f"{shown}: FAILED ({err})")
                 raise
         self._tell(f"{shown}: val_macro_f1 {log.value:.4f}", start, log.value)
 
+    def lost(self, number: int, host: str) -> None:
+        """Close the run of a trial whose process, on whatever host, is heard of no more."""
+        if sweep_ended_children(self._runs, {run_name(number)}, tracking_uri=self._uri):
+            say(f"{run_name(number)}: its process on {host} is heard of no more; it is tried again")
+
+    def waiting(self, running: Mapping[int, str]) -> None:
+        """Say from time to time what is waited for."""
+        if self._pace.due():
+            whom = ", ".join(f"{run_name(number)} on {host}" for number, host in running.items())
+            say(f"Waiting for {whom}")
+
     def _tell(self, result: str, start: float, *complete: float) -> None:
         """Tell a trial's result, the best one and the time left; the study does not hold this trial yet."""
         self._seconds.append(time.monotonic() - start)
-        values = [t.value for t in self._study.get_trials(deepcopy=False) if t.value is not None]
-        best = max([*values, *complete], default=np.nan)
+        trials = self._study.get_trials(deepcopy=False)
+        best = max([*(t.value for t in trials if t.value is not None), *complete], default=np.nan)
         done = min(finished(self._study) + 1, self._n_trials)
-        left = (self._n_trials - done) * float(np.mean(self._seconds)) / self._jobs
+        # Each trial that runs, this one among them, is a worker's, on whatever machine.
+        workers = max(1, sum(t.state == optuna.trial.TrialState.RUNNING for t in trials))
+        left = (self._n_trials - done) * float(np.mean(self._seconds)) / workers
         ahead = f", about {duration(left)} left" if left else ""
         took = duration(self._seconds[-1])
         say(f"{result} in {took}; best so far {best:.4f}; {done} of {self._n_trials} done{ahead}")

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rareflow.data.splits import inner_splits
-from rareflow.data.table import Table
 from rareflow.errors import ConfigError, StoreError
 from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.registry import log_generator, register
-from rareflow.tracking.runs import Run, parent_run, sweep_children
+from rareflow.tracking.runs import Run, parent_run
 from rareflow.tracking.store import is_missing, prepare_store, sqlite_file, without_secrets
-from rareflow.tuning.objective import Objective
 from rareflow.tuning.plots import study_figures, trial_table
-from rareflow.tuning.space import space_key
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.winner import Winner, choose
+from rareflow.workflows.briefing import Briefing
+from rareflow.workflows.cluster import check_scheduler, work_on_cluster
 from rareflow.workflows.fitting import fit_generator
+from rareflow.workflows.launchers import work_in_processes
 from rareflow.workflows.model_card import model_card
+from rareflow.workflows.post import Post
 from rareflow.workflows.progress import say
 from rareflow.workflows.quality import log_quality
 from rareflow.workflows.report import log_data, score, text_table
 from rareflow.workflows.settings import Settings, check_least, limit_threads
-from rareflow.workflows.workers import work_here, work_in_processes
+from rareflow.workflows.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -38,6 +37,8 @@ if TYPE_CHECKING:
     from rareflow.workflows.quality import Quality
 
 __all__ = ["StudySettings", "run"]
+
+_LAUNCHERS = ("local", "dask")
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,10 @@ class StudySettings:
         SQLAlchemy URL of Optuna's database.
     study_name
         Empty: named after data and protocol, so that the same command continues it.
+    launcher
+        ``local``: the processes are this machine's; ``dask``: a cluster's.
+    scheduler
+        Address of the cluster's scheduler, for ``dask`` only.
 
     Raises
     ------
@@ -71,23 +76,18 @@ class StudySettings:
     jobs: int = 1
     storage: str = "sqlite:///optuna.db"
     study_name: str = ""
+    launcher: str = "local"
+    scheduler: str = ""
 
     def __post_init__(self) -> None:
         check_least(self, n_trials=2, repeats=1, tune_rows=4, jobs=1)
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A study's data, its two objectives and what makes its scores comparable, all read and checked."""
-
-    table: Table
-    train: Table
-    test: Table
-    search: Objective
-    fresh: Objective
-    protocol: str
-    space: str
-    name: str
+        if self.launcher not in _LAUNCHERS:
+            raise ConfigError(f"--launcher {self.launcher!r} is none of {', '.join(_LAUNCHERS)}")
+        if (self.launcher == "dask") != bool(self.scheduler):
+            raise ConfigError(
+                f"--launcher {self.launcher} with --scheduler {self.scheduler!r}: --launcher dask needs the "
+                "address of a Dask scheduler, such as tcp://host:8786, and no other launcher has one"
+            )
 
 
 def run(settings: Settings, how: StudySettings) -> str:
@@ -101,14 +101,17 @@ def run(settings: Settings, how: StudySettings) -> str:
         What the study concludes, for the screen.
     """
     limit_threads(settings.n_threads)
-    task = _read(settings, how)
+    _, test = settings.parts
+    task = Task.read(settings, repeats=how.repeats, tune_rows=how.tune_rows)
+    if how.launcher == "dask":
+        check_scheduler(how.scheduler)
     study, uri = _open(task, settings, how)
     sweep_dead_runs()
     params = settings.params | asdict(replace(how, storage=without_secrets(how.storage)))
-    tags = settings.tags | {"protocol": task.protocol, "study": task.name}
+    tags = settings.tags | {"protocol": task.protocol, "study": study.study_name}
     with parent_run(f"tune {task.table.name}", params=params, tags=tags) as parent:
         log_data(parent, settings)
-        _search(study, task, how, parent, uri)
+        _search(study, task, settings, how, parent, uri)
         _log_study(parent, study, task)
         say(f"Scoring RAW and the finalists on {how.repeats} fresh inner splits ...")
         winner = choose(
@@ -119,44 +122,18 @@ def run(settings: Settings, how: StudySettings) -> str:
             task.train, winner.candidate.generator, seed=settings.seed, device=settings.device
         ).generator_
         class_rows = winner.candidate.class_rows
-        comparison = score(parent, settings, task.train, task.test, generator, class_rows)
-        quality = log_quality(parent, task.train, task.test, generator, class_rows, seed=settings.seed)
+        comparison = score(parent, settings, task.train, test, generator, class_rows)
+        quality = log_quality(parent, task.train, test, generator, class_rows, seed=settings.seed)
         registered = _register(parent, task, tags, winner, generator, comparison, quality)
     return _conclusion(task, winner, comparison, registered)
 
 
-def _read(settings: Settings, how: StudySettings) -> _Task:
-    """Read the data, split them, and name the study after them, so that the same command continues it."""
-    train, test = settings.parts
-    table = settings.source.table
-    n_classes = len(train.class_counts)
-    if how.tune_rows < 2 * n_classes:
-        raise ConfigError(
-            f"--tune-rows {how.tune_rows} leaves less than 2 rows for each of {n_classes} classes"
-        )
-    splits = inner_splits(
-        train, settings.split, repeats=2 * how.repeats, seed=settings.seed, max_rows=how.tune_rows
-    )
-    search, fresh = (
-        Objective(train, part, settings.seed, settings.n_threads, settings.device)
-        for part in (splits[: how.repeats], splits[how.repeats :])
-    )
-    inner = (
-        f"validation on {how.repeats} {settings.split} inner splits of at most {how.tune_rows} training rows"
-    )
-    protocol = f"{settings.protocol}; {inner}"
-    space = space_key(train.class_counts)
-    key = hashlib.sha256((table.digest + protocol + space).encode()).hexdigest()[:10]
-    return _Task(table, train, test, search, fresh, protocol, space, how.study_name or f"{table.name}-{key}")
-
-
-def _open(task: _Task, settings: Settings, how: StudySettings) -> tuple[optuna.Study, str]:
+def _open(task: Task, settings: Settings, how: StudySettings) -> tuple[optuna.Study, str]:
     """Open the study and the tracking store; where the second is refused, the first leaves no new file."""
     new_file = sqlite_file(how.storage) if is_missing(how.storage) else None
-    study = open_study(how.storage, task.name, seed=settings.seed)
+    study = open_study(how.storage, how.study_name or task.name, seed=settings.seed)
     try:
-        facts = {"data_digest": task.table.digest, "protocol": task.protocol, "search_space": task.space}
-        _claim(study, facts)
+        _claim(study, task.facts)
         return study, prepare_store(settings.experiment)
     except StoreError:
         if new_file:
@@ -177,29 +154,32 @@ def _claim(study: optuna.Study, facts: dict[str, str]) -> None:
         study.set_user_attr(key, value)
 
 
-def _search(study: optuna.Study, task: _Task, how: StudySettings, parent: Run, uri: str) -> None:
-    """Run the trials that are still wanted."""
+def _search(
+    study: optuna.Study, task: Task, settings: Settings, how: StudySettings, parent: Run, uri: str
+) -> None:
+    """Open the study to workers, have the trials run that are still wanted, and close what they left open."""
     counts = task.train.class_counts
     say(
         f"Study {study.study_name}: {finished(study)} of {how.n_trials} trials done; {len(task.train):,} "
         f"training rows in {len(counts)} classes; run {parent.id} in {without_secrets(uri)}"
     )
     enqueue_references(study, counts)
+    briefing = Briefing.publish(
+        study,
+        settings,
+        repeats=how.repeats,
+        tune_rows=how.tune_rows,
+        n_trials=how.n_trials,
+        uri=uri,
+        run_id=parent.id,
+    )
+    post = Post(how.storage, study.study_name, how.n_trials, uri, briefing.runs)
     try:
-        if how.jobs == 1:
-            work_here(study, task.search, how.n_trials, parent_id=parent.id, uri=uri)
-        else:
-            work_in_processes(
-                how.storage,
-                study.study_name,
-                task.search,
-                how.n_trials,
-                jobs=how.jobs,
-                parent_id=parent.id,
-                uri=uri,
-            )
+        _staff(post, study, task, how)
+        post.settle(study)
     finally:
-        sweep_children(parent.id)
+        sweep_dead_runs(own=False)
+        post.sweep(study)
     if finished(study) < how.n_trials:
         raise StoreError(
             f"only {finished(study)} of {how.n_trials} trials of study {study.study_name!r} ended well; the "
@@ -207,7 +187,25 @@ def _search(study: optuna.Study, task: _Task, how: StudySettings, parent: Run, u
         )
 
 
-def _log_study(parent: Run, study: optuna.Study, task: _Task) -> None:
+def _staff(post: Post, study: optuna.Study, task: Task, how: StudySettings) -> None:
+    """Do this command's share of the trials: in this process, in several, or on a cluster."""
+    objective = task.search
+    if how.launcher == "dask":
+        work_on_cluster(
+            post,
+            scheduler=how.scheduler,
+            jobs=how.jobs,
+            n_threads=objective.n_threads,
+            device=objective.device,
+            done=lambda: finished(study),
+        )
+    elif how.jobs == 1:
+        post.serve(study, objective)
+    else:
+        work_in_processes(post, objective, jobs=how.jobs)
+
+
+def _log_study(parent: Run, study: optuna.Study, task: Task) -> None:
     """Log the trial table and the study's figures."""
     parent.log_text(trial_table(study).to_csv(index=False), "study/trials.csv")
     for name, figure in study_figures(study, task.train.class_counts):
@@ -225,7 +223,7 @@ def _log_winner(parent: Run, winner: Winner) -> None:
 
 def _register(
     parent: Run,
-    task: _Task,
+    task: Task,
     tags: dict[str, str],
     winner: Winner,
     generator: PortableGenerator,
@@ -265,7 +263,7 @@ def _verdict(winner: Winner, class_counts: Mapping[str, int]) -> str:
     return f"No augmentation is best: trial {winner.trial}, the best that forges rows, does not beat RAW"
 
 
-def _conclusion(task: _Task, winner: Winner, comparison: Comparison, registered: Registered) -> str:
+def _conclusion(task: Task, winner: Winner, comparison: Comparison, registered: Registered) -> str:
     """Say what came out: the verdict, the test scores, what was registered and how to use it."""
     verdict = _verdict(winner, task.train.class_counts)
     return f"""\

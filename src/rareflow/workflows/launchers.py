@@ -1,4 +1,4 @@
-"""The trials of a study, worked on here or in processes of their own."""
+"""Workers of this machine: this process, or several that it starts and stops."""
 
 from __future__ import annotations
 
@@ -8,52 +8,35 @@ from typing import TYPE_CHECKING
 
 from rareflow.errors import RareflowError
 from rareflow.tracking.store import prepare_store
-from rareflow.tuning.study import open_study, work
 from rareflow.workflows.interruption import stoppable
 from rareflow.workflows.progress import listen
 from rareflow.workflows.settings import limit_threads
-from rareflow.workflows.trials import Trials
 
 if TYPE_CHECKING:
-    import optuna
-
     from rareflow.tuning.objective import Objective
+    from rareflow.workflows.post import Post
 
-__all__ = ["work_here", "work_in_processes"]
+__all__ = ["work_in_processes"]
 
 _PATIENCE_S = 30  # for a worker that is told to stop
 
 
-def work_here(study: optuna.Study, objective: Objective, n_trials: int, *, parent_id: str, uri: str) -> None:
-    """Work on a study in this process until it holds so many finished trials."""
-    work(study, objective, n_trials, Trials(parent_id, uri, study, n_trials=n_trials, jobs=1))
-
-
-def work_in_processes(
-    storage: str, name: str, objective: Objective, n_trials: int, *, jobs: int, parent_id: str, uri: str
-) -> None:
-    """Work on a study in several processes; each draws with a seed of its own.
+def work_in_processes(post: Post, objective: Objective, *, jobs: int) -> None:
+    """Work on a study in several processes until the target is reached.
 
     Whatever stops this process stops them: they are asked to end, so that each closes its trial.
 
     Parameters
     ----------
-    storage, name
-        The study, which exists already.
+    post
+        Where they work.
     objective
         Goes to each process once.
-    n_trials
-        Finished trials wanted in all.
     jobs
         Processes, >= 2.
-    parent_id, uri
-        The study's run and its tracking store, which exist already.
     """
     context = multiprocessing.get_context("spawn")
-    workers = [
-        context.Process(target=_worker, args=(storage, name, i, objective, n_trials, jobs, parent_id, uri))
-        for i in range(jobs)
-    ]
+    workers = [context.Process(target=_worker, args=(post, objective)) for _ in range(jobs)]
     try:
         for worker in workers:
             worker.start()
@@ -72,26 +55,16 @@ def _stop(workers: list[multiprocessing.context.SpawnProcess]) -> None:
         worker.kill()
 
 
-def _worker(
-    storage: str,
-    name: str,
-    number: int,
-    objective: Objective,
-    n_trials: int,
-    jobs: int,
-    parent_id: str,
-    uri: str,
-) -> None:
-    """Work on a study in a process of its own."""
+def _worker(post: Post, objective: Objective) -> None:
+    """Serve a post in a process of its own."""
     # Ctrl-C reaches the whole terminal: the parent alone heeds it and passes it on, once, as a termination.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     listen()
     limit_threads(objective.n_threads)
     try:
-        prepare_store(None, uri=uri)
-        study = open_study(storage, name, seed=objective.seed + number)
+        prepare_store(None, uri=post.uri)
         with stoppable():
-            work(study, objective, n_trials, Trials(parent_id, uri, study, n_trials=n_trials, jobs=jobs))
+            post.serve(post.open(objective.seed), objective)
     except KeyboardInterrupt:
         return
     except RareflowError as err:

@@ -1,0 +1,117 @@
+"""The study's storage: a database that processes of any machine open, with heartbeats and honest refusals."""
+
+from __future__ import annotations
+
+import warnings
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import optuna
+from optuna.exceptions import StorageInternalError
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from rareflow.errors import StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+__all__ = ["OWNER", "experimental", "open_storage", "queue_anew", "refusals"]
+
+OWNER = "process"  # a trial's user attribute: the host and the number of the process that works on it
+_HEARTBEAT_S, _GRACE_S, _RETRIES = 30, 120, 3
+_UNUSABLE = (SQLAlchemyError, StorageInternalError, ImportError, OSError, RuntimeError)
+
+
+@contextmanager
+def experimental() -> Iterator[None]:
+    """Use what Optuna calls experimental without its warning: groups, recovery, PNG plots need it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
+
+
+def open_storage(storage: str) -> optuna.storages.RDBStorage:
+    """Open Optuna's database with heartbeats.
+
+    Parameters
+    ----------
+    storage
+        SQLAlchemy URL of Optuna's own database.
+
+    Raises
+    ------
+    StoreError
+        If the storage cannot be opened or written; its password is not shown.
+    """
+    with refusals(storage), experimental():
+        return optuna.storages.RDBStorage(
+            storage,
+            # A worker is silent while it trains; a server, or what lies between, may hang up meanwhile.
+            engine_kwargs={"pool_pre_ping": not storage.startswith("sqlite")},
+            heartbeat_interval=_HEARTBEAT_S,
+            grace_period=_GRACE_S,
+            heartbeat_stale_trial_callback=queue_anew,
+        )
+
+
+def queue_anew(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:
+    """Queue a failed trial once more, with what it had drawn and without its owner; three times at most."""
+    trial.user_attrs.pop(OWNER, None)
+    with experimental():
+        optuna.storages.RetryHeartbeatStaleTrialCallback(_RETRIES)(study, trial)
+
+
+@contextmanager
+def refusals(storage: str, unusable: tuple[type[Exception], ...] = _UNUSABLE) -> Iterator[None]:
+    """Say in one line why a database is refused, without its password.
+
+    Parameters
+    ----------
+    storage
+        The address that the user gave.
+    unusable
+        The exceptions that speak of the database.
+    """
+    shown = _shown(storage)
+    try:
+        yield
+    except unusable as err:
+        # A cause may quote the address, so it is kept only where that holds no secret.
+        raise StoreError(
+            f"the study's storage {shown!r} {_problem(err)}, or give another --storage such as sqlite:///optuna.db"
+        ) from (err if shown == storage else None)
+
+
+def _shown(storage: str) -> str:
+    """Give the address fit for the screen: no password, no query."""
+    try:
+        url = make_url(storage)
+    except (SQLAlchemyError, ValueError):  # a ValueError is about the port; both may quote half a password
+        raise StoreError(
+            "--storage is no database's address; write it as sqlite:///optuna.db or "
+            "dialect://user:password@host:port/name, other characters in the password as %40 and the like"
+        ) from None
+    shown = url.set(query={}).render_as_string(hide_password=True)
+    if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
+        raise StoreError(
+            f"--storage {shown!r} would keep the study in memory, where no other process sees it and none "
+            "can resume it; give a file such as sqlite:///optuna.db"
+        )
+    return shown
+
+
+def _problem(err: Exception) -> str:
+    """Say what is wrong with the storage and what mends it."""
+    if isinstance(err, ImportError):
+        missing = getattr(err.__cause__, "name", None) or err.name
+        return f"needs the Python package {missing!r}; install it"
+    if isinstance(err, RuntimeError):
+        return (
+            f"is a database of another program, or of another Optuna than {optuna.__version__}; "
+            "run `optuna storage upgrade` on it"
+        )
+    if isinstance(err, StorageInternalError):  # Optuna's word for any refused commit
+        err = err.__cause__ if isinstance(err.__cause__, SQLAlchemyError) else err
+    reason = str(getattr(err, "orig", None) or err).partition("\n")[0]
+    return f"cannot be used ({reason}); see that its folder exists and can be written, or its server is up"
