@@ -85,7 +85,7 @@ def work_on_cluster(
     """
     import distributed  # noqa: PLC0415 - an extra
 
-    with _client(scheduler) as client:
+    with _client(scheduler) as client, client.as_current():
         order = _Order(post.storage, post.study_name, n_threads, device, f"rareflow-stop-{uuid.uuid4().hex}")
         stop = distributed.Event(order.stop, client=client)
         futures = [client.submit(_serve, order, pure=False) for _ in range(jobs)]

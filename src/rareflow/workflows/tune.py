@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,7 +74,7 @@ class StudySettings:
     repeats: int = 3
     tune_rows: int = 20_000
     jobs: int = 1
-    storage: str = "sqlite:///optuna.db"
+    storage: str = field(default="sqlite:///optuna.db", repr=False)
     study_name: str = ""
     launcher: str = "local"
     scheduler: str = ""

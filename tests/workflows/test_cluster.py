@@ -1,0 +1,134 @@
+"""Workers that a Dask cluster starts, of a scheduler and a worker with two processes."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import optuna
+import psutil
+import pytest
+from mlflow import MlflowClient
+from optuna.trial import TrialState
+
+from rareflow.workflows import cluster
+from tests.workflows.commands import rareflow, workplace
+from tests.workflows.servers import free_port
+
+TUNE = ("tune", "--rows", "600", "--n-trials", "3", "--repeats", "1", "--tune-rows", "300", "--jobs", "2")
+
+
+@contextmanager
+def dask(*words):
+    """Run a part of Dask, which starts processes of its own."""
+    command = [sys.executable, "-m", "dask", *map(str, words), "--no-dashboard"]
+    with Path(f"{words[0]}.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield process
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait()
+
+
+@pytest.fixture
+def folder(tmp_path, empty_database):
+    """A current folder with an MLflow store of its own; trainings are as long as in other processes."""
+    shutil.copy(empty_database, tmp_path / "mlflow.db")
+    with workplace(tmp_path):
+        yield tmp_path
+
+
+@pytest.fixture
+def scheduler(folder):
+    """The address of a scheduler that has two workers of one thread, started in the test's folder."""
+    port = free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    processes = ("--nworkers", 2, "--nthreads", 1, "--local-directory", folder / "dask")
+    with (
+        dask("scheduler", "--host", "127.0.0.1", "--port", port),
+        dask("worker", address, *processes),
+    ):
+        yield address
+
+
+def workers():
+    """The processes of `rareflow worker` that this test's folder holds."""
+    here = str(Path.cwd())
+    found = []
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        if words[1:4] == ["-m", "rareflow", "worker"] and process.info["cwd"] == here:
+            found.append(process)
+    return found
+
+
+def outcome(folder):
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    runs = client.search_runs(["1"]) if client.get_experiment("1") else []
+    return {run.info.run_name: run.info.status for run in runs}
+
+
+def test_tune_has_its_trials_run_on_the_cluster(scheduler, folder):
+    ended = rareflow(*TUNE, "--launcher", "dask", "--scheduler", scheduler)
+    assert ended.code == 0, ended.said
+    assert sum(": Study gas-pipeline-" in line for line in ended.progress) == 2, ended.progress
+    assert not any("trial-0000" in line for line in ended.progress), "no trial was run here"
+    storage = f"sqlite:///{folder}/optuna.db"
+    (name,) = optuna.get_all_study_names(storage)
+    trials = optuna.load_study(study_name=name, storage=storage).trials
+    assert {trial.state for trial in trials} == {TrialState.COMPLETE}
+    assert len(trials) in {3, 4}
+    assert set(outcome(folder).values()) == {"FINISHED"}
+    assert len(outcome(folder)) == len(trials) + 1
+
+
+@pytest.mark.slow
+def test_what_stops_tune_stops_its_workers_on_the_cluster_and_closes_their_runs(scheduler, folder):
+    command = [sys.executable, "-m", "rareflow", *TUNE, "--n-trials", "200"]
+    process = subprocess.Popen(
+        [*command, "--launcher", "dask", "--scheduler", scheduler], stderr=subprocess.PIPE, text=True
+    )
+    while list(outcome(folder).values()).count("RUNNING") < 3:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.5)
+    assert len(workers()) == 2
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    assert process.returncode == 130, said
+    assert workers() == []
+    assert "RUNNING" not in outcome(folder).values()
+    assert outcome(folder)["tune gas-pipeline"] == "KILLED"
+
+
+def test_a_scheduler_that_does_not_answer_is_refused_before_anything_is_written(folder, monkeypatch):
+    monkeypatch.setattr(cluster, "_ANSWER_S", 0.5)
+    before = set(folder.iterdir())
+    address = f"tcp://127.0.0.1:{free_port()}"
+    ended = rareflow(*TUNE, "--launcher", "dask", "--scheduler", address)
+    assert ended.code == 2
+    (line,) = ended.said
+    assert line.startswith(f"rareflow: no Dask scheduler answers at --scheduler {address!r}; start `dask sch")
+    assert set(folder.iterdir()) == before
+
+
+def test_without_dask_the_extra_is_named(folder, monkeypatch):
+    assert folder
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    ended = rareflow(*TUNE, "--launcher", "dask", "--scheduler", "tcp://127.0.0.1:1")
+    assert (ended.code, ended.said) == (
+        2,
+        [
+            "rareflow: --launcher dask needs the Python package 'distributed'; pip install "
+            "'rareflow[distributed]'"
+        ],
+    )
+
+
+def test_an_order_shows_no_password():
+    order = cluster._Order("postgresql+psycopg://me:secret@host/db", "study", 1, "cpu", "stop")
+    assert "secret" not in repr(order)
