@@ -9,7 +9,9 @@ import time
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import optuna
+import pandas as pd
 import psutil
 import pytest
 from mlflow import MlflowClient
@@ -19,7 +21,7 @@ from rareflow.workflows import cluster
 from tests.workflows.commands import rareflow, workplace
 from tests.workflows.servers import free_port
 
-TUNE = ("tune", "--rows", "600", "--n-trials", "3", "--repeats", "1", "--tune-rows", "300", "--jobs", "2")
+TUNE = ("tune", "--data", "even.csv", "--label", "kind", "--repeats", "1", "--tune-rows", "60", "--jobs", "2")
 
 
 @contextmanager
@@ -37,8 +39,11 @@ def dask(*words):
 
 @pytest.fixture
 def folder(tmp_path, empty_database):
-    """A current folder with an MLflow store of its own; trainings are as long as in other processes."""
+    """A current folder with an MLflow store, and a table that lacks no rows: its trials train nothing."""
     shutil.copy(empty_database, tmp_path / "mlflow.db")
+    rng = np.random.default_rng(0)
+    even = pd.DataFrame({"x": rng.normal(size=80), "y": rng.normal(size=80), "kind": ["a", "b"] * 40})
+    even.to_csv(tmp_path / "even.csv", index=False)
     with workplace(tmp_path):
         yield tmp_path
 
@@ -69,40 +74,44 @@ def workers():
 
 def outcome(folder):
     client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    runs = client.search_runs(["1"]) if client.get_experiment("1") else []
+    runs = client.search_runs([found.experiment_id for found in client.search_experiments()])
     return {run.info.run_name: run.info.status for run in runs}
 
 
 def test_tune_has_its_trials_run_on_the_cluster(scheduler, folder):
-    ended = rareflow(*TUNE, "--launcher", "dask", "--scheduler", scheduler)
+    ended = rareflow(*TUNE, "--n-trials", 4, "--launcher", "dask", "--scheduler", scheduler)
     assert ended.code == 0, ended.said
-    assert sum(": Study gas-pipeline-" in line for line in ended.progress) == 2, ended.progress
+    assert sum(" ended with exit code 0: Study even-" in line for line in ended.progress) == 2, ended.progress
     assert not any("trial-0000" in line for line in ended.progress), "no trial was run here"
     storage = f"sqlite:///{folder}/optuna.db"
     (name,) = optuna.get_all_study_names(storage)
     trials = optuna.load_study(study_name=name, storage=storage).trials
     assert {trial.state for trial in trials} == {TrialState.COMPLETE}
-    assert len(trials) in {3, 4}
+    assert len(trials) in {4, 5}
     assert set(outcome(folder).values()) == {"FINISHED"}
     assert len(outcome(folder)) == len(trials) + 1
 
 
 @pytest.mark.slow
 def test_what_stops_tune_stops_its_workers_on_the_cluster_and_closes_their_runs(scheduler, folder):
-    command = [sys.executable, "-m", "rareflow", *TUNE, "--n-trials", "200"]
-    process = subprocess.Popen(
-        [*command, "--launcher", "dask", "--scheduler", scheduler], stderr=subprocess.PIPE, text=True
-    )
-    while list(outcome(folder).values()).count("RUNNING") < 3:
-        assert process.poll() is None, process.stderr.read()
-        time.sleep(0.5)
-    assert len(workers()) == 2
-    process.send_signal(signal.SIGTERM)
-    _, said = process.communicate()
-    assert process.returncode == 130, said
+    command = [sys.executable, "-m", "rareflow", *TUNE, "--n-trials", "5000"]
+    with Path("tune.log").open("w") as log:
+        process = subprocess.Popen(
+            [*command, "--launcher", "dask", "--scheduler", scheduler], stdout=log, stderr=log
+        )
+    try:
+        while list(outcome(folder).values()).count("RUNNING") < 3:
+            assert process.poll() is None, Path("tune.log").read_text()
+            time.sleep(0.1)
+        assert len(workers()) == 2
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == 130, Path("tune.log").read_text()
+    finally:
+        process.kill()
+        process.wait()
     assert workers() == []
     assert "RUNNING" not in outcome(folder).values()
-    assert outcome(folder)["tune gas-pipeline"] == "KILLED"
+    assert outcome(folder)["tune even"] == "KILLED"
 
 
 def test_a_scheduler_that_does_not_answer_is_refused_before_anything_is_written(folder, monkeypatch):
