@@ -1,5 +1,4 @@
 import logging
-import multiprocessing
 import sqlite3
 import sys
 import warnings
@@ -14,7 +13,7 @@ from rareflow.errors import DataError, DivergedError, StoreError
 from rareflow.tuning.space import Candidate, default_candidate
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.work import work
-from tests.tuning.fakes import COUNTS, FakeObjective, Recorder, run_worker
+from tests.tuning.fakes import COUNTS, FakeObjective, Recorder
 
 
 def fresh(storage, *, seed=0, name="study"):
@@ -244,22 +243,6 @@ def test_a_trial_that_another_process_is_working_on_is_left_alone(storage):
     study = fresh(storage)
     assert states(study) == ["RUNNING", "WAITING"]
     assert roles(study) == ["raw", "default"]
-
-
-def test_two_processes_share_a_study(storage):
-    study = fresh(storage)
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=run_worker, args=(storage, "study", 8, seed)) for seed in (0, 1)]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
-    assert finished(study) in {8, 9}
-    assert finished(study) == len(study.trials)
-    assert [trial.number for trial in study.trials] == list(range(len(study.trials)))
-    assert roles(study).count("raw") == roles(study).count("default") == 1
-    assert len({str(sorted(trial.params.items())) for trial in study.trials}) == len(study.trials)
 
 
 def refusal(storage):

@@ -204,3 +204,6 @@ def test_three_processes_reach_the_target_and_none_begins_more_than_one_trial_be
     assert 9 <= finished(study) <= 11
     assert {trial.state for trial in study.trials} <= {TrialState.COMPLETE, TrialState.PRUNED}
     assert [trial.number for trial in study.trials] == list(range(len(study.trials)))
+    roles = [trial.user_attrs.get("role") for trial in study.trials]
+    assert roles.count("raw") == roles.count("default") == 1
+    assert len({str(sorted(trial.params.items())) for trial in study.trials}) == len(study.trials)

@@ -17,7 +17,7 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from rareflow.workflows import cluster
+from rareflow.workflows import briefing, cluster
 from tests.workflows.commands import rareflow, workplace
 from tests.workflows.servers import free_port
 
@@ -112,6 +112,17 @@ def test_what_stops_tune_stops_its_workers_on_the_cluster_and_closes_their_runs(
     assert workers() == []
     assert "RUNNING" not in outcome(folder).values()
     assert outcome(folder)["tune even"] == "KILLED"
+
+
+@pytest.mark.slow
+def test_where_no_worker_can_work_tune_ends_with_what_one_of_them_said(scheduler, folder, monkeypatch):
+    monkeypatch.setattr(briefing, "without_secrets", lambda _: "postgresql://***@host/mlflow")
+    ended = rareflow(*TUNE, "--launcher", "dask", "--scheduler", scheduler)
+    assert ended.code == 2
+    (line,) = ended.said
+    assert line.startswith(f"rareflow: no worker on the Dask cluster {scheduler} came to its end; one on ")
+    assert "said: rareflow: the study is tracked in 'postgresql://***@host/mlflow', whose secrets" in line
+    assert outcome(folder) == {"tune even": "FAILED"}
 
 
 def test_a_scheduler_that_does_not_answer_is_refused_before_anything_is_written(folder, monkeypatch):

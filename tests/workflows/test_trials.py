@@ -8,6 +8,7 @@ from rareflow.generators.estimators import VAEWGANGP
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
 from rareflow.tuning.objective import Repeat
+from rareflow.workflows import trials as trials_module
 from rareflow.workflows.trials import Trials
 
 
@@ -114,6 +115,49 @@ def test_the_first_repeat_leaves_its_curve_and_its_generator_and_later_ones_do_n
         "generator/spec.json",
         "generator/weights.safetensors",
     }
+
+
+def test_the_run_of_a_lost_trial_is_killed_and_that_is_said_once(opened, caplog, monkeypatch):
+    trials, client, parent_id = opened
+    hear(caplog, monkeypatch)
+    client.create_run("1", tags={"mlflow.parentRunId": parent_id}, run_name="trial-0005")
+    for _ in range(2):
+        trials.lost(5, "elsewhere")
+    assert the_child(client, parent_id).info.status == "KILLED"
+    assert caplog.messages == ["trial-0005: its process on elsewhere is heard of no more; it is tried again"]
+
+
+def test_a_trial_that_another_worker_took_over_is_killed_without_an_error(opened, caplog, monkeypatch):
+    trials, client, parent_id = opened
+    hear(caplog, monkeypatch)
+    taken = optuna.exceptions.UpdateFinishedTrialError
+    with pytest.raises(taken), trials.trial(1, "", {}):
+        raise taken
+    run = the_child(client, parent_id)
+    assert run.info.status == "KILLED"
+    assert client.list_artifacts(run.info.run_id) == []
+    assert "trial-0001: given up, because its heartbeat had stopped" in caplog.text
+
+
+def test_whoever_waits_says_from_time_to_time_for_what(opened, caplog, monkeypatch):
+    trials, *_ = opened
+    hear(caplog, monkeypatch)
+    trials.waiting({5: "there"})
+    assert caplog.messages == []
+    trials._pace.seconds = 0
+    trials.waiting({5: "there", 7: "elsewhere"})
+    assert caplog.messages == ["Waiting for trial-0005 on there, trial-0007 on elsewhere"]
+
+
+def test_the_time_that_is_left_is_shared_by_all_who_work(opened, caplog, monkeypatch):
+    trials, *_ = opened
+    hear(caplog, monkeypatch)
+    monkeypatch.setattr("rareflow.workflows.trials.time.monotonic", iter((0.0, 60.0)).__next__)
+    trials._n_trials = 4
+    for _ in range(2):
+        trials._study.ask()
+    trials._tell("done", trials_module.time.monotonic())
+    assert caplog.messages[-1].endswith("2 of 4 done, about 1 min 00 s left")
 
 
 def hear(caplog, monkeypatch):

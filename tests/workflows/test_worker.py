@@ -136,10 +136,9 @@ def test_a_storage_file_that_is_not_here_is_refused_and_not_made():
 
 
 def test_a_tracking_store_that_cannot_be_reached_from_here_is_refused(elsewhere, empty_database):
-    tell(elsewhere, tracking="sqlite:////nowhere/mlflow.db")
-    assert "'sqlite:////nowhere/mlflow.db', a file that is not on this machine" in refused(
-        "--storage", elsewhere
-    )
+    gone = f"sqlite:///{Path.cwd()}/gone/mlflow.db"
+    tell(elsewhere, tracking=gone)
+    assert f"{gone!r}, a file that is not on this machine" in refused("--storage", elsewhere)
     tell(elsewhere, tracking="postgresql://***@host/mlflow")
     line = refused("--storage", elsewhere)
     assert "tracked in 'postgresql://***@host/mlflow', whose secrets it does not tell; set MLFLOW_T" in line
