@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from rareflow.errors import ConfigError, StoreError
-from rareflow.workflows.files import check_writable, write_frame, write_text
+from rareflow.workflows.files import check_writable, write_frames, write_text
 
 FRAME = pd.DataFrame({"length": [1, 2], "pressure": [0.1, None], "result": ["a", "b"]})
 
@@ -20,7 +20,7 @@ def names(folder):
 def test_a_table_is_written_as_its_ending_says(name, read, tmp_path):
     path = check_writable(str(tmp_path / name))
     assert names(tmp_path) == [], "a check writes nothing"
-    write_frame(FRAME, path)
+    write_frames([FRAME], path)
     pd.testing.assert_frame_equal(read(path), FRAME)
     assert names(tmp_path) == [name]
     assert path.read_bytes().startswith({"t.csv.gz": b"\x1f\x8b", "t.csv": b"length"}.get(name, b"PAR1"))
@@ -37,7 +37,7 @@ def test_what_stood_there_is_replaced_only_when_the_new_file_is_whole(tmp_path, 
     path.write_text("old")
 
     def half(_frame, target, **_options):
-        target.write_text("half a ta")
+        target.write("half a ta")
         assert path.read_text() == "old"
         raise OSError(28, "No space left on device")
 
@@ -45,10 +45,10 @@ def test_what_stood_there_is_replaced_only_when_the_new_file_is_whole(tmp_path, 
     with pytest.raises(
         StoreError, match=r"cannot be written \(No space left on device\); what stood there is unch"
     ):
-        write_frame(FRAME, path)
+        write_frames([FRAME], path)
     assert path.read_text() == "old"
     monkeypatch.undo()
-    write_frame(FRAME, path)
+    write_frames([FRAME], path)
     assert path.read_text().startswith("length")
     assert names(tmp_path) == ["t.csv"]
 
