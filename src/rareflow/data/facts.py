@@ -66,7 +66,7 @@ class Facts:
     def _add(self, frame: pd.DataFrame) -> None:
         self.empty -= {name for name in self.empty if frame[name].notna().any()}
         for name in self.declared:
-            self._values.setdefault(name, []).append(frame[name].dropna().drop_duplicates())
+            self._values.setdefault(name, []).append(_told_apart(frame[name].dropna()).drop_duplicates())
         infinite = np.zeros(len(frame), dtype=bool)
         for name in self.floats:
             rows = is_infinite(frame[name])
@@ -78,14 +78,16 @@ class Facts:
 
     def _add_labels(self, labels: pd.Series, kept: NDArray[np.bool_]) -> None:
         # A label all of whose rows go is known to the recipe all the same; it counts 0 rows.
-        codes, distinct = pd.factorize(labels)
+        told_apart = _told_apart(labels)
+        codes, _ = pd.factorize(told_apart)
+        distinct = labels[(codes >= 0) & ~told_apart.duplicated()]
         missing = (codes < 0)[kept]
         if missing.any():
             self.first_unlabelled = (
                 self.first_unlabelled if self.unlabelled else self._kept + int(missing.argmax())
             )
             self.unlabelled += int(missing.sum())
-        self._labels.append(pd.Series(distinct, name=self.label))
+        self._labels.append(distinct)
         self._counts.append(np.bincount(codes[kept & (codes >= 0)], minlength=len(distinct)))
         self._kept += int(kept.sum())
 
@@ -102,6 +104,11 @@ class Facts:
     def values(self, name: str) -> pd.Series:
         """Give the distinct values of a declared column, in the order in which they were met."""
         return pd.concat(self._values[name], ignore_index=True).drop_duplicates()
+
+
+def _told_apart(column: pd.Series) -> pd.Series:
+    """Give values by which equals of different text differ: among objects, 7 and 7.0 are two classes."""
+    return column.astype("str") if pd.api.types.is_object_dtype(column.dtype) else column
 
 
 def is_infinite(column: pd.Series) -> NDArray[np.bool_]:

@@ -78,9 +78,10 @@ class ParquetPart:
                 for column in written.get("columns", [])
                 if column["pandas_type"] == "categorical"
             ]
-            # An index that only counts rows is not stored; with a name it was a column once.
+            # An index that only counts rows is not stored; with a name it was a column once. Where it has
+            # another length, the file was changed since.
             index = written.get("index_columns", [])
-            self._counters = [each for each in index if isinstance(each, dict) and each["name"] is not None]
+            self._counters = [each for each in index if isinstance(each, dict) and _counts(each, self.rows)]
             written = written | {"index_columns": [each for each in index if not isinstance(each, dict)]}
             self._metadata = {b"pandas": json.dumps(written).encode()} if "columns" in written else None
             self._rows_shown = self._show(file)
@@ -146,6 +147,11 @@ def _check(schema: pa.Schema, path: Path) -> None:
         raise DataError(
             f"{path}: column names {repeated} occur twice; write a file with one column of each name"
         )
+
+
+def _counts(index: dict[str, Any], rows: int) -> bool:
+    """Tell whether an index described by pandas is a column that counts these rows."""
+    return index["name"] is not None and len(range(index["start"], index["stop"], index["step"])) == rows
 
 
 def _gaps(file: pq.ParquetFile, number: int) -> int | None:
