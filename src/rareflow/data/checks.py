@@ -7,7 +7,6 @@ Every refusal names all the columns or classes that it is about, so that one mor
 
 from __future__ import annotations
 
-import difflib
 import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from rareflow.data.facts import is_infinite
+from rareflow.data.names import shown_names
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,10 +31,8 @@ __all__ = [
     "check_classes",
     "check_features",
     "check_labels",
-    "check_names",
     "check_text",
     "declare_categories",
-    "find_label",
     "settle_infinities",
     "settle_rare_classes",
 ]
@@ -46,65 +44,7 @@ INFINITIES = ("missing", "drop")
 RARE_CLASSES = ("error", "drop", "merge", "keep")
 
 _MERGED = "Rare"
-_NAMES_SHOWN = 8
 _MIN_CLASSES = 2
-
-
-def find_label(frame: pd.DataFrame, label: str, dropped: Sequence[str]) -> str:
-    """Check that the label column is there, once.
-
-    Parameters
-    ----------
-    frame
-        The frame as it was read.
-    label
-        The label column's name; empty if nobody said.
-    dropped
-        The columns to leave out.
-
-    Raises
-    ------
-    DataError
-        If it is not said, is missing, is to be left out, or occurs twice.
-    """
-    if not label:
-        raise DataError(
-            f"no label column is given; add --label NAME, as in --label {shlex.quote(frame.columns[-1])} "
-            "(the last column)"
-        )
-    if label not in frame.columns:
-        raise DataError(f"no label column {label!r}{_near(label, frame.columns)}")
-    if label in dropped:
-        raise DataError(f"the column {label!r} is given twice, as --label and in --drop; take it out of one")
-    second = f"{label}.1"
-    if second in frame.columns and second not in dropped:
-        raise DataError(
-            f"the label column {label!r} occurs twice (the second as {second!r}); "
-            f"leave one out with --drop {shlex.quote(second)}"
-        )
-    return label
-
-
-def check_names(frame: pd.DataFrame, names: Sequence[str], option: str) -> None:
-    """Refuse an option that names a column which is not there."""
-    for name in names:
-        if name not in frame.columns:
-            raise DataError(f"{option}: no column {name!r}{_near(name, frame.columns)}")
-
-
-def _near(name: str, columns: Iterable[str]) -> str:
-    """Say which columns there are, and which of them are spelt nearly so."""
-    names = list(columns)
-    by_lower = {other.lower(): other for other in names}
-    near = [by_lower[other] for other in difflib.get_close_matches(name.lower(), by_lower, n=3)]
-    return f"; did you mean {' or '.join(near)}?" if near else f"; the columns are {_some(names)}"
-
-
-def _some(names: Sequence[str]) -> str:
-    """List names, the last of a long list among them, for there the label often stands."""
-    if len(names) <= _NAMES_SHOWN:
-        return ", ".join(names)
-    return f"{', '.join(names[: _NAMES_SHOWN - 1])}, ... ({len(names)} in all), {names[-1]}"
 
 
 def check_features(features: Sequence[str], label: str, empty: Collection[str]) -> None:
@@ -115,7 +55,7 @@ def check_features(features: Sequence[str], label: str, empty: Collection[str]) 
     if refused:
         names = shlex.quote(",".join(refused))
         raise DataError(
-            f"columns that hold no value at all: {_some(refused)}; leave them out with --drop {names}"
+            f"columns that hold no value at all: {shown_names(refused)}; leave them out with --drop {names}"
         )
 
 
@@ -272,7 +212,7 @@ def settle_rare_classes(
     lone = sorted(name for name, rows in counts.items() if rows == 1)
     if not lone or treatment == "keep":
         return _as_it_is, (), dict(counts)
-    shown = _some([repr(name) for name in lone])
+    shown = shown_names([repr(name) for name in lone])
     if treatment == "error":
         raise DataError(
             f"classes of one row in the whole table, which no split can both train and test: {shown}; "

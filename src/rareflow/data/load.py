@@ -11,6 +11,7 @@ import pandas as pd
 
 from rareflow.data import checks
 from rareflow.data.facts import Facts
+from rareflow.data.names import check_names, find_label
 from rareflow.data.readers import ENDINGS, open_source
 from rareflow.data.recipes import RECIPES, Recipe, find_recipe
 from rareflow.data.source import Held, Source
@@ -115,9 +116,9 @@ def open_table(
     drop, categorical = [name for name in drop if name], [name for name in categorical if name]
     known = _find_recipe(data, recipe)
     source = _open(data, rows, seed)
-    target = checks.find_label(source.head, label or (known.label if known else ""), drop)
-    checks.check_names(source.head, drop, "--drop")
-    checks.check_names(source.head, categorical, "--categorical")
+    target = find_label(source.head, label or (known.label if known else ""), drop)
+    check_names(source.head, drop, "--drop")
+    check_names(source.head, categorical, "--categorical")
     wanted = _Wanted(
         target,
         known,

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Survey"]
 
-_DIGESTED_ROWS = 1_000_000  # for the digest of a `Table` a hash of each value is held
+_DIGESTED_ROWS = 1_000_000  # of no more rows a hash of each value is held, as a `Table`'s digest needs it
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 
