@@ -37,7 +37,7 @@ Data = Annotated[
     str,
     typer.Option(
         help="The table: simulated-gas-pipeline, a file (CSV, CSV.gz, ARFF, Parquet), a folder, a "
-        "quoted glob."
+        "quoted glob. Parquet may be larger than memory."
     ),
 ]
 Label = Annotated[str, typer.Option(help="Label column. Unset: the recipe's, or the model's.")]
