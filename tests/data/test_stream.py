@@ -193,6 +193,17 @@ def test_the_card_of_a_larger_table_is_the_same_but_for_its_digest(gas, monkeypa
     assert table.digest not in other
 
 
+@pytest.mark.parametrize("batch_rows", [2, WHOLE])
+def test_refusals_count_rows_over_all_frames(tmp_path, outcome, batch_rows):
+    frame = pd.DataFrame({"gain": list("123456x"), "late": [1.0] * 6 + [np.inf], "label": ["a"] * 6 + [None]})
+    frame.to_parquet(tmp_path / "t.parquet")
+    assert outcome(tmp_path, batch_rows).startswith(
+        "text in columns that nobody declared: 'gain' ('x' among numbers, row 7); add --categorical gain"
+    )
+    unlabelled = outcome(tmp_path, batch_rows, drop=["gain"], infinities="missing")
+    assert unlabelled.startswith("column 'label': 1 rows have no label, the first is row 7;")
+
+
 @given(st.lists(st.integers(1, 60), min_size=1, max_size=9), st.data())
 def test_quotas_add_up_and_cut_only_the_largest_classes_to_one_size(sizes, data):
     size = np.array(sizes)
