@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, is_classifier
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -16,7 +17,6 @@ from sklearn.utils.validation import has_fit_parameter
 from xgboost import XGBClassifier
 
 from rareflow.errors import ConfigError
-from rareflow.generators.forests import random_forest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,7 +118,7 @@ def _make(name: str, *, seed: int, n_threads: int) -> Any:  # noqa: ANN401 - sci
     if name == "xgb":
         return XGBClassifier(tree_method="hist", random_state=seed, n_jobs=n_threads)
     if name == "rf":
-        return random_forest(random_state=seed, n_jobs=n_threads)
+        return RandomForestClassifier(random_state=seed, n_jobs=n_threads)
     if name == "dt":
         return DecisionTreeClassifier(random_state=seed)
     if "." not in name:

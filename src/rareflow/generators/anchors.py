@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import rankdata
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.neighbors import NearestNeighbors
-
-from rareflow.generators.forests import extra_trees, random_forest
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -30,7 +29,7 @@ __all__ = [
 ANCHORS_PER_CLASS = 2_000
 """Real rows kept of each class: bounds a registered model's size and its neighbour search."""
 
-_FORESTS = (random_forest, extra_trees)
+_FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
 _TREES = 32  # of each of the filter's two forests
 _DEPTH = 16
 _APART = 0.5  # columns whose rank correlation averages at most 1 less this may be taken from different rows
@@ -129,7 +128,7 @@ def fit_forest(
         ``children``, left (at most the threshold) and right of each node in turn, ``(2 * nodes,)``;
         ``value``, each class's share of the training rows there, ``(nodes, C)``. A leaf is its own child.
     """
-    forests = [make(n_estimators=_TREES, max_depth=_DEPTH, random_state=seed) for make in _FORESTS]
+    forests = [make(_TREES, max_depth=_DEPTH, random_state=seed) for make in _FORESTS]
     # Sums of numbers near float32's ends are no fault, and many classes of one row are no regression.
     with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)
