@@ -443,7 +443,7 @@ class PortableGenerator:
             return self._decode(mu[:, p] + noise * np.exp(0.5 * logvar[:, p]), index)
         if how["mode"] == "interpolation":
             return _add_lines(np.zeros((self.layout.width, len(p)), np.float32), self._anchors, p, q, t)
-        noise *= np.exp(0.5 * ((1 - t) * logvar[:, p] + t * logvar[:, q]))
+        noise *= _deviations(logvar, p, q, t)
         bent = self._decode(_add_lines(noise, mu, p, q, t), index)
         if how["mode"] == "neighbours":
             return bent
@@ -619,6 +619,16 @@ def _in_threads(tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
             yield ahead.popleft().result()
 
 
+def _deviations(logvar: Array, p: Array, q: Array, t: Array) -> NDArray[np.float32]:
+    """Give the standard deviations ``(L, N)`` at t on the line from the log-variances of column p to q's."""
+    one, other = (logvar.take(rows, axis=1, mode="clip") for rows in (p, q))
+    one *= 1 - t
+    other *= t
+    one += other
+    one *= np.float32(0.5)
+    return np.exp(one, out=one)
+
+
 def forest_features(scalars: Array, modes: Array) -> NDArray[np.float32]:
     """Give what the filter's forest sees of scalars ``(S, N)`` and modes ``(B, N)``: both, ``(S + B, N)``."""
     width = len(scalars)
@@ -646,7 +656,7 @@ def _add_lines(x: Array, ends: Array, p: Array, q: Array, t: Array) -> Array:  #
     """Add to ``(D, N)``, in place, the point at t ``(N,)`` on the line from column p of the ends to q."""
     for j in range(len(x)):
         for i in range(x.shape[1]):
-            x[j, i] += (1 - t[i]) * ends[j, p[i]] + t[i] * ends[j, q[i]]
+            x[j, i] += (1 - t[i]) * ends[j, np.uintp(p[i])] + t[i] * ends[j, np.uintp(q[i])]
     return x
 
 
@@ -685,7 +695,7 @@ def _put(table: Array, rows: Array, found: Array, start: int) -> None:  # pragma
     """Write columns of ``(J, A)``, by number ``(N,)``, to a place in ``(J, M)``."""
     for j in range(len(table)):
         for i in range(len(rows)):
-            found[j, start + i] = table[j, rows[i]]
+            found[j, start + i] = table[j, np.uintp(rows[i])]
 
 
 @_compiled
@@ -693,16 +703,18 @@ def _share(drawn: Array, table: Array, p: Array, q: Array) -> None:  # pragma: n
     """Write to ``(J, N)`` what columns p and q of ``(J, A)`` have in common."""
     for j in range(len(drawn)):
         for i in range(len(p)):
-            one = table[j, p[i]]
-            drawn[j, i] = one if one == table[j, q[i]] else drawn[j, i]
+            own, one, other = drawn[j, i], table[j, np.uintp(p[i])], table[j, np.uintp(q[i])]
+            drawn[j, i] = one if one == other else own
 
 
 @_compiled
 def _mix(one: Array, other: Array, is_one: Array, group: Array) -> None:  # pragma: no cover - compiled
     """Overwrite ``(J, N)`` by another where the coin ``(G, N)`` of a row's group ``(J,)`` says so."""
     for j in range(len(one)):
+        coin = is_one[group[j]]
         for i in range(one.shape[1]):
-            one[j, i] = one[j, i] if is_one[group[j], i] else other[j, i]
+            a, b = one[j, i], other[j, i]  # both are read, whatever the coin says: without a jump
+            one[j, i] = a if coin[i] else b
 
 
 @_compiled
@@ -732,10 +744,10 @@ def _straighten(
     """Move ``(S, N)`` to the point at t on the line from column p of ``(S, A)`` to q, where they differ."""
     for j in range(len(nearer)):
         for i in range(len(p)):
-            one, other = table[j, p[i]], table[j, q[i]]
+            own, one, other = nearer[j, i], table[j, np.uintp(p[i])], table[j, np.uintp(q[i])]
             line = (1 - t[i]) * one + t[i] * other  # rounding may carry it beyond the last float
             line = np.rint(line) if whole[j] else line
-            nearer[j, i] = nearer[j, i] if one == other or np.isnan(line) else line
+            nearer[j, i] = own if (one == other) | np.isnan(line) else line
 
 
 @_compiled
@@ -902,7 +914,7 @@ def _typed(values: Any, entry: dict[str, Any]) -> pd.Series:  # noqa: ANN401 - w
     if entry["dtype"] == "category":
         categories = pd.Index(entry["categories"], dtype=entry["categories_dtype"])
         return pd.Series(pd.Categorical(values, categories, ordered=entry["ordered"]))
-    return pd.Series(values).astype(entry["dtype"])
+    return pd.Series(values, copy=False).astype(entry["dtype"])
 
 
 def _serve() -> None:
