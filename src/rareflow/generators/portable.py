@@ -443,7 +443,9 @@ class PortableGenerator:
             return self._decode(mu[:, p] + noise * np.exp(0.5 * logvar[:, p]), index)
         if how["mode"] == "interpolation":
             return _add_lines(np.zeros((self.layout.width, len(p)), np.float32), self._anchors, p, q, t)
-        noise *= _deviations(logvar, p, q, t)
+        deviations = _add_lines(np.zeros_like(noise), logvar, p, q, t)
+        deviations *= np.float32(0.5)
+        noise *= np.exp(deviations, out=deviations)
         bent = self._decode(_add_lines(noise, mu, p, q, t), index)
         if how["mode"] == "neighbours":
             return bent
@@ -619,16 +621,6 @@ def _in_threads(tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
             yield ahead.popleft().result()
 
 
-def _deviations(logvar: Array, p: Array, q: Array, t: Array) -> NDArray[np.float32]:
-    """Give the standard deviations ``(L, N)`` at t on the line from the log-variances of column p to q's."""
-    one, other = (logvar.take(rows, axis=1, mode="clip") for rows in (p, q))
-    one *= 1 - t
-    other *= t
-    one += other
-    one *= np.float32(0.5)
-    return np.exp(one, out=one)
-
-
 def forest_features(scalars: Array, modes: Array) -> NDArray[np.float32]:
     """Give what the filter's forest sees of scalars ``(S, N)`` and modes ``(B, N)``: both, ``(S + B, N)``."""
     width = len(scalars)
@@ -654,9 +646,10 @@ def _leak(h: Array, bias: Array) -> Array:  # pragma: no cover - compiled
 @_compiled
 def _add_lines(x: Array, ends: Array, p: Array, q: Array, t: Array) -> Array:  # pragma: no cover - compiled
     """Add to ``(D, N)``, in place, the point at t ``(N,)`` on the line from column p of the ends to q."""
+    one = np.float32(1)  # an int would make all of it float64
     for j in range(len(x)):
         for i in range(x.shape[1]):
-            x[j, i] += (1 - t[i]) * ends[j, np.uintp(p[i])] + t[i] * ends[j, np.uintp(q[i])]
+            x[j, i] += (one - t[i]) * ends[j, np.uintp(p[i])] + t[i] * ends[j, np.uintp(q[i])]
     return x
 
 
