@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["DONE", "ROLE", "enqueue_references", "find_study", "finished", "open_study"]
 
 _STARTUP_TRIALS = 8  # drawn at random before the sampler learns; RAW and the defaults count among them
-_UNPRUNED_TRIALS = 4  # complete ones, before a median says anything
 ROLE = "role"
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
@@ -51,7 +50,6 @@ def open_study(storage: str, name: str, *, seed: int, seat: Sequence[int] = ()) 
             study_name=name,
             direction="maximize",
             load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED_TRIALS),
         )
         optuna.storages.fail_stale_trials(study)
         # A resumed study must not draw again what it drew before, nor a process what another one draws.

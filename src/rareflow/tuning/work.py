@@ -19,6 +19,7 @@ from torch import OutOfMemoryError
 
 from rareflow.errors import DivergedError
 from rareflow.processes import here, is_gone
+from rareflow.tuning.pruning import PrefixPruner
 from rareflow.tuning.space import RAW, Candidate, suggest
 from rareflow.tuning.storage import OWNER, experimental, queue_anew
 from rareflow.tuning.study import DONE, ROLE, enqueue_references
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
 
+    from rareflow.evaluation.metrics import Scores
     from rareflow.generators.training import Step
     from rareflow.tuning.objective import Objective, Repeat
 
@@ -42,6 +44,9 @@ class TrialLog(Protocol):
 
     def on_step(self, repeat: int, step: Step) -> None:
         """Hear of a generator step of one repeat (from 0)."""
+
+    def on_score(self, scored: int, mean: float) -> None:
+        """Hear of the mean macro-F1 of the first so many scores, counted over the repeats, from 1."""
 
     def on_repeat(self, repeat: int, found: Repeat) -> None:
         """Hear of a finished repeat (from 0)."""
@@ -68,6 +73,7 @@ def work(study: optuna.Study, objective: Objective, n_trials: int, observer: Obs
     left to whoever has it now. Any other exception passes through.
     """
     failures = 0
+    study.pruner = PrefixPruner(len(objective.detectors))
     while failures < _PATIENCE:
         fail_lost(study, observer)
         trials = study.get_trials(deepcopy=False)
@@ -168,18 +174,31 @@ class _Run:
             raise
 
     def _score(self, trial: optuna.Trial) -> float:
-        """Score split by split, reporting the running mean; RAW and the defaults run to the end."""
+        """Score one trial and report after each detector; RAW and the defaults run to the end."""
         objective, role = self._objective, trial.user_attrs.get(ROLE, "")
         candidate = Candidate() if role == RAW else suggest(trial, objective.table.class_counts)
+        scored: list[float] = []
         values: list[float] = []
+
+        def check() -> None:
+            if not role and trial.should_prune():
+                raise optuna.TrialPruned(f"{np.mean(scored):.4f} after {len(scored)} scores")
+
         with self._observer.trial(trial.number, role, trial.params) as log:
-            repeats = objective.repeats(candidate, on_step=lambda step: log.on_step(len(values), step))
+
+            def on_score(scores: Scores) -> None:
+                scored.append(scores.macro_f1)
+                trial.report(float(np.mean(scored)), len(scored) - 1)
+                log.on_score(len(scored), float(np.mean(scored)))
+                if len(scored) % len(objective.detectors):
+                    check()
+
+            repeats = objective.repeats(
+                candidate, on_step=lambda step: log.on_step(len(values), step), on_score=on_score
+            )
             for i, found in enumerate(repeats):
                 values.append(found.value)
-                trial.report(float(np.mean(values)), i)
                 log.on_repeat(i, found)
-                if not role and i + 1 < len(objective.splits) and trial.should_prune():
-                    raise optuna.TrialPruned(
-                        f"running mean {np.mean(values):.4f} below the median after split {i + 1}"
-                    )
+                if i + 1 < len(objective.splits):
+                    check()
         return float(np.mean(values))

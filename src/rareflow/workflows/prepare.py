@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rareflow.data.card import data_card
-from rareflow.workflows.files import check_writable, write_frame, write_text
-from rareflow.workflows.progress import say
+from rareflow.data.survey import Survey
+from rareflow.workflows.files import check_writable, write_frames, write_text
+from rareflow.workflows.progress import say, tell_rows
 
 if TYPE_CHECKING:
     from rareflow.workflows.settings import DataSettings
@@ -15,11 +16,12 @@ __all__ = ["run"]
 
 
 def run(source: DataSettings, *, out: str) -> str:
-    """Write the table to `out` and its card beside it, with the ending ``.md``; give the card."""
+    """Write all rows of the table to `out` and its card beside it, with the ending ``.md``; give the card."""
     path = check_writable(out)
-    table = source.table
-    card = data_card(table)
-    write_frame(table.frame, path)
+    stream = source.stream
+    survey = Survey(stream)
+    write_frames(tell_rows(survey.watch(stream.frames()), len(stream)), path)
+    card = data_card(survey)
     write_text(card, path.with_name(path.name + ".md"))
-    say(f"Wrote {len(table):,} rows to {path} and their card to {path.name}.md")
+    say(f"Wrote {len(stream):,} rows to {path} and their card to {path.name}.md")
     return card

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from rareflow.tuning.winner import Winner, choose
 from rareflow.workflows.briefing import Briefing
 from rareflow.workflows.cluster import check_scheduler, work_on_cluster
 from rareflow.workflows.fitting import fit_generator
-from rareflow.workflows.launchers import work_in_processes
+from rareflow.workflows.launchers import means_in_processes, work_in_processes
 from rareflow.workflows.model_card import model_card
 from rareflow.workflows.post import Post
 from rareflow.workflows.progress import say
@@ -115,7 +116,10 @@ def run(settings: Settings, how: StudySettings) -> str:
         _log_study(parent, study, task)
         say(f"Scoring RAW and the finalists on {how.repeats} fresh inner splits ...")
         winner = choose(
-            study, task.fresh, on_score=lambda who, value: say(f"{who}: val_macro_f1 {value:.4f}")
+            study,
+            task.fresh,
+            means=partial(means_in_processes, task.fresh, jobs=how.jobs) if how.jobs > 1 else None,
+            on_score=lambda who, value: say(f"{who}: val_macro_f1 {value:.4f}"),
         )
         _log_winner(parent, winner)
         generator = fit_generator(
