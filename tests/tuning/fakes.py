@@ -1,5 +1,6 @@
 """An objective without training, an observer that remembers, and what a worker process runs."""
 
+import sqlite3
 import time
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -74,7 +75,8 @@ class Recorder:
 @event.listens_for(Engine, "connect")
 def _hurry(connection, _record):
     """Let SQLite not wait for the disk: a trial commits some thirty times."""
-    connection.execute("PRAGMA synchronous = OFF")
+    if isinstance(connection, sqlite3.Connection):
+        connection.execute("PRAGMA synchronous = OFF")
 
 
 def run_worker(storage, name, n_trials, seed):
