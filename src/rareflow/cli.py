@@ -8,12 +8,15 @@ and no missing values: an empty text leaves an option unset.
 
 from __future__ import annotations
 
+import errno
 import sys
+import traceback
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from rareflow.errors import ConfigError, RareflowError
+from rareflow.redaction import redacted
 
 if TYPE_CHECKING:
     from rareflow.workflows.settings import DataSettings, Settings
@@ -29,6 +32,7 @@ app = typer.Typer(
 )
 
 _FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 # What Typer raises for an option that is unknown or unfit; only a subclass has a public name.
 _UsageError: Any = typer.BadParameter.__bases__[0]
@@ -439,10 +443,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             # Typer gives the exit code of help and of Ctrl-C, and None where a command came to its end.
             code = app(words or ["--help"], prog_name="rareflow", standalone_mode=False) or 0
     except Exception as err:  # a user reads one line, whatever went wrong
-        if "--debug" in words:
-            raise
         code, message = _problem(err)
-        typer.echo(f"rareflow: {' '.join(message.split())}", err=True)
+        shown = f"rareflow: {' '.join(message.split())}"
+        if "--debug" in words:
+            shown = traceback.format_exc()
+            if redacted(shown) == shown:
+                raise
+        typer.echo(redacted(shown), err=True)
     if code == _INTERRUPTED:
         typer.echo("rareflow: stopped; what was finished is kept, and the same command continues", err=True)
     sys.exit(code)
@@ -455,4 +462,9 @@ def _problem(err: Exception) -> tuple[int, str]:
     if isinstance(err, _UsageError):
         command = err.ctx.command_path if err.ctx else "rareflow"
         return _BAD_INPUT, f"{err.format_message()} (see {command} --help)"
+    if isinstance(err, OSError) and err.errno in _UNWRITABLE:
+        return _BAD_INPUT, (
+            f"{err.filename or 'a file'} cannot be written ({err.strerror}); free or give another place to "
+            "write, and run the same command again"
+        )
     return _FAILED, f"{type(err).__name__}: {err} (run again with --debug to see where)"

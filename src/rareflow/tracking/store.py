@@ -16,6 +16,7 @@ from mlflow.utils.uri import is_local_uri
 from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import StoreError
 from rareflow.tracking.environment import quiet
 
@@ -67,6 +68,7 @@ def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
     with _first_word():
         try:
             if _is_database(uri):
+                make_whole(uri, lambda scratch: MlflowClient(scratch).search_experiments(max_results=1))
                 _open_database(uri)
             mlflow.set_tracking_uri(uri)
             artifacts = _select(experiment)
@@ -104,11 +106,6 @@ def is_missing(uri: str) -> bool:
     """Say whether a database's URI names an SQLite file that does not exist."""
     file = sqlite_file(uri)
     return bool(file) and not Path(file).exists()
-
-
-def sqlite_file(uri: str) -> str:
-    """Give the file of an SQLite database's URI; empty for any other URI."""
-    return uri.partition(":///")[2].partition("?")[0] if uri.startswith("sqlite") else ""
 
 
 def without_secrets(uri: str) -> str:

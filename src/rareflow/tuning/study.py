@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 from torch import OutOfMemoryError
 
+from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import DivergedError, StoreError
 from rareflow.tuning.space import DEFAULT, RAW, Candidate, default_candidate, params_of, suggest
 
@@ -38,6 +39,7 @@ _HEARTBEAT_S, _GRACE_S, _RETRIES = 30, 120, 3
 _STARTUP_TRIALS = 8  # drawn at random before the sampler learns; RAW and the defaults count among them
 _UNPRUNED_TRIALS = 4  # complete ones, before a median says anything
 _PATIENCE = 5  # failures in a row
+_ENGINE = {"connect_args": {"timeout": 60}}  # seconds that a process waits while another one writes
 _ROLE = "role"
 _DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 _OWN_FAULT = (DivergedError, MemoryError, OutOfMemoryError)
@@ -111,12 +113,21 @@ def experimental() -> Iterator[None]:
 def open_storage(storage: str) -> optuna.storages.RDBStorage:
     """Open Optuna's database with heartbeats; parameters and errors are those of `open_study`."""
     with _refusals(storage), experimental():
+        make_whole(storage, _make_tables)
         return optuna.storages.RDBStorage(
             storage,
+            engine_kwargs=_ENGINE if sqlite_file(storage) else {},
             heartbeat_interval=_HEARTBEAT_S,
             grace_period=_GRACE_S,
             heartbeat_stale_trial_callback=optuna.storages.RetryHeartbeatStaleTrialCallback(_RETRIES),
         )
+
+
+def _make_tables(storage: str) -> None:
+    """Make Optuna's tables in a database that nobody else knows yet."""
+    made = optuna.storages.RDBStorage(storage)
+    made.remove_session()
+    made.engine.dispose()
 
 
 @contextmanager

@@ -6,6 +6,8 @@ import logging
 import sys
 import time
 
+from rareflow.redaction import redacted
+
 __all__ = ["Pace", "duration", "listen", "say"]
 
 _LOGGER = logging.getLogger("rareflow")
@@ -21,7 +23,7 @@ class _Screen(logging.Handler):
 
 def say(message: str) -> None:
     """Tell the user what is happening."""
-    _LOGGER.info(message)
+    _LOGGER.info(redacted(message))
 
 
 def listen() -> None:
