@@ -78,8 +78,9 @@ def load_table(
     _check_choice("--rare-classes", rare_classes or "error", checks.RARE_CLASSES)
     drop, categorical = [name for name in drop if name], [name for name in categorical if name]
     known = _find_recipe(data, recipe)
-    frame, notes = _read(data, rows, seed)
-    target = checks.find_label(frame, label or (known.label if known else ""), drop)
+    wanted = label or (known.label if known else "")
+    frame, notes = _read(data, rows, seed, wanted)
+    target = checks.find_label(frame, wanted, drop)
     checks.check_names(frame, drop, "--drop")
     checks.check_names(frame, categorical, "--categorical")
     if known:
@@ -118,12 +119,12 @@ def _find_recipe(data: str, name: str | None) -> Recipe | None:
     return RECIPES["gas-pipeline"] if data == SIMULATED else None
 
 
-def _read(data: str, rows: int | None, seed: int) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def _read(data: str, rows: int | None, seed: int, label: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Read a source, or simulate the built-in one."""
     if data != SIMULATED:
         if rows is not None:
             raise ConfigError(f"--rows {rows} is for --data {SIMULATED} only; leave it out")
-        return read(data)
+        return read(data, label=label)
     # The simulator is imported here because few tables are simulated.
     from rareflow.data.simulator import simulate_gas_pipeline  # noqa: PLC0415
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import glob
 import gzip
@@ -25,10 +26,20 @@ ENDINGS = (".csv", ".csv.gz", ".arff", ".parquet")
 # What pyarrow hands to pandas as objects, by the name pandas has for it, and the dtype that it should have.
 _OBJECTS = {
     "boolean": "boolean",
+    "bytes": "str",
     "date": "datetime64[s]",
     "decimal": "float64",
     "empty": "float64",
     "time": "str",
+}
+
+
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
 }
 
 
@@ -37,7 +48,7 @@ def read_frame(source: str) -> pd.DataFrame:
     return read(source)[0]
 
 
-def read(source: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def read(source: str, *, label: str = "") -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Read a table and say what had to be tolerated on the way.
 
     Column names are trimmed of white space; a repeated name gets the suffix ``.1``, ``.2`` and so on. Rows in
@@ -49,6 +60,8 @@ def read(source: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     source
         A file, a folder or a glob of files that end in one of ``ENDINGS``. Several files are read in sorted
         order and must have the same columns.
+    label
+        A column of a CSV whose numbers are names: where numbers would not tell 01 from 1, it stays text.
 
     Returns
     -------
@@ -64,7 +77,7 @@ def read(source: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     """
     paths = _find(source)
     notes: list[str] = []
-    frames = [_read_file(path, notes) for path in paths]
+    frames = [_read_file(path, notes, label) for path in paths]
     return _concatenate(paths, frames), tuple(notes)
 
 
@@ -123,7 +136,7 @@ def _nearby(path: Path) -> str:
     return f"; did you mean {path.parent / near[0]}?" if near else "; give --data a path that exists"
 
 
-def _read_file(path: Path, notes: list[str]) -> pd.DataFrame:
+def _read_file(path: Path, notes: list[str], label: str) -> pd.DataFrame:
     """Read one file of any known kind."""
     try:
         if _ending(path) == ".parquet":
@@ -131,7 +144,7 @@ def _read_file(path: Path, notes: list[str]) -> pd.DataFrame:
         elif _ending(path) == ".arff":
             frame = parse_arff(_text(path, notes), path)
         else:
-            frame = _read_csv(path, notes)
+            frame = _read_csv(path, notes, label)
     except (pa.ArrowException, OSError, EOFError, zlib.error) as err:
         raise DataError(f"{path}: cannot be read, is it damaged or cut short? ({_first_line(err)})") from err
     frame.columns = pd.Index(unique_names(list(frame.columns)))
@@ -139,7 +152,13 @@ def _read_file(path: Path, notes: list[str]) -> pd.DataFrame:
         raise DataError(f"{path}: holds no rows; give --data a file with rows below its header")
     objects = [name for name in frame.columns if pd.api.types.is_object_dtype(frame[name].dtype)]
     kinds = {name: pd.api.types.infer_dtype(frame[name]) for name in objects}
-    frame = frame.astype({name: _OBJECTS[kind] for name, kind in kinds.items() if kind in _OBJECTS})
+    try:
+        frame = frame.astype({name: _OBJECTS[kind] for name, kind in kinds.items() if kind in _OBJECTS})
+    except UnicodeDecodeError as err:
+        names = [name for name, kind in kinds.items() if kind == "bytes"]
+        raise DataError(
+            f"{path}: columns {names} hold bytes that are no text; write numbers or text"
+        ) from err
     return _drop_blank_rows(frame, path, notes)
 
 
@@ -155,6 +174,12 @@ def _text(path: Path, notes: list[str]) -> bytes:
         content = gzip.decompress(content)
     if not content.strip():
         raise DataError(f"{path}: is empty; give --data a file with a header and rows")
+    for mark, encoding in _MARKS.items():
+        if content.startswith(mark):
+            content = content.decode(encoding, errors="replace").encode()
+            break
+    if b"\0" in content:
+        raise DataError(f"{path}: holds zero bytes, which no text does; write the file in UTF-8")
     try:
         content.decode()
     except UnicodeDecodeError as err:
@@ -171,13 +196,10 @@ def _decode(content: bytes) -> tuple[str, str]:
         return content.decode("latin-1"), "latin-1"
 
 
-def _read_csv(path: Path, notes: list[str]) -> pd.DataFrame:
+def _read_csv(path: Path, notes: list[str], label: str) -> pd.DataFrame:
     """Read comma-separated values; pyarrow, unlike pandas, refuses a row that is too short."""
-    table = pa_csv.read_csv(
-        pa.BufferReader(_text(path, notes)),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(strings_can_be_null=True),
-    )
+    content = _text(path, notes)
+    table = _parse_csv(content)
     header = [name.strip() for name in table.column_names]
     if len(header) == 1:
         raise DataError(f"{path}: has one column only, {header[0][:80]!r}; separate the columns by commas")
@@ -186,11 +208,43 @@ def _read_csv(path: Path, notes: list[str]) -> pd.DataFrame:
             f"{path}: has no header, its first line is {','.join(header)[:80]!r}; write the names there"
         )
     names = unique_names([name or f"Unnamed: {i}" for i, name in enumerate(header)])
+    if label in names:
+        table = _with_written_label(table, names.index(label), content)
     frame = table.rename_columns(names).to_pandas()
     if not header[0] and (frame[names[0]] == frame.index).all():
         notes.append(f"{path.name} begins with an unnamed column that counts the rows; it was left out.")
         frame = frame.drop(columns=names[0])
     return frame
+
+
+def _parse_csv(content: bytes, column: str = "") -> pa.Table:
+    """Parse all columns, or one of them, by its number as in ``f0``, as text with the header as a first row."""
+    return pa_csv.read_csv(
+        pa.BufferReader(content),
+        read_options=pa_csv.ReadOptions(autogenerate_column_names=bool(column)),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa_csv.ConvertOptions(
+            strings_can_be_null=True,
+            include_columns=[column] if column else None,
+            column_types={column: pa.string()} if column else None,
+        ),
+    )
+
+
+def _with_written_label(table: pa.Table, place: int, content: bytes) -> pa.Table:
+    """Give the label's column as text where its numbers or times would name classes not as the file does."""
+    column = table.column(place)
+    if pa.types.is_string(column.type) or pa.types.is_boolean(column.type):
+        return table
+    text = _parse_csv(content, f"f{place}").column(0).slice(1)
+    written = {str(value).strip() for value in text.unique().to_pylist() if value is not None}
+    found = (value for value in column.unique().to_pylist() if value is not None)
+    values = {value for value in found if value == value}  # noqa: PLR0124 - NaN is no class
+    if pa.types.is_floating(column.type):
+        is_same = len(written) == len(values)
+    else:
+        is_same = written == {str(value) for value in values}
+    return table if is_same else table.set_column(place, table.column_names[place], text)
 
 
 def _looks_like_values(header: list[str]) -> bool:
@@ -201,6 +255,18 @@ def _looks_like_values(header: list[str]) -> bool:
 
 
 def _read_parquet(path: Path) -> pd.DataFrame:
+    """Read Parquet; a note of pandas's in it that cannot be read is a damage like another."""
+    try:
+        return _parse_parquet(path)
+    except DataError:
+        raise
+    except (AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as err:
+        raise DataError(
+            f"{path}: cannot be read, is it damaged or cut short? ({_first_line(err)}); write it again"
+        ) from err
+
+
+def _parse_parquet(path: Path) -> pd.DataFrame:
     schema = pq.read_schema(path)
     nested = [field.name for field in schema if pa.types.is_nested(field.type)]
     if nested:
@@ -211,6 +277,8 @@ def _read_parquet(path: Path) -> pd.DataFrame:
             f"{path}: column names {repeated} occur twice; write a file with one column of each name"
         )
     frame = pd.read_parquet(path)
+    # Of half-precision numbers pandas can make no index; they are single-precision numbers as well.
+    frame = frame.astype({name: "float32" for name in frame.columns if frame[name].dtype == "float16"})
     # Parquet itself forgets that numbers were categories; what pandas noted beside the schema remembers.
     written = (schema.pandas_metadata or {}).get("columns", [])
     categorical = [column["name"] for column in written if column["pandas_type"] == "categorical"]
