@@ -86,6 +86,10 @@ Model = Annotated[
     str, typer.Option(help="Generator: models:/NAME@ALIAS, models:/NAME/VERSION or another MLflow model URI.")
 ]
 Out = Annotated[str, typer.Option(help="File to write: .parquet, .csv or .csv.gz.")]
+CsvSafe = Annotated[
+    str,
+    typer.Option(help="Put an apostrophe before text of a CSV that a spreadsheet would run: true or false."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -328,12 +332,13 @@ def prepare(
     rows: Rows = 0,
     seed: Seed = 0,
     out: Out = "table.parquet",
+    csv_safe: CsvSafe = "false",
     debug: Debug = False,
 ) -> None:
     """Clean a table and write it with its data card."""
     from rareflow.workflows import prepare as workflow
 
-    typer.echo(workflow.run(_source(ctx), out=out))
+    typer.echo(workflow.run(_source(ctx), out=out, csv_safe=_truth("--csv-safe", csv_safe)))
 
 
 @app.command()
@@ -360,6 +365,7 @@ def augment(
         str, typer.Option(help="Boolean column to add that is true in forged rows. Unset: none.")
     ] = "",
     out: Out = "balanced.parquet",
+    csv_safe: CsvSafe = "false",
     debug: Debug = False,
 ) -> None:
     """Balance a training table with a registered generator."""
@@ -368,7 +374,13 @@ def augment(
     wanted = _whole("--class-rows", class_rows) if class_rows else None
     typer.echo(
         workflow.run(
-            _source(ctx, is_split=False), model=model, out=out, class_rows=wanted, mark=mark, seed=seed
+            _source(ctx, is_split=False),
+            model=model,
+            out=out,
+            class_rows=wanted,
+            mark=mark,
+            seed=seed,
+            csv_safe=_truth("--csv-safe", csv_safe),
         )
     )
 

@@ -218,7 +218,7 @@ def _read_csv(path: Path, notes: list[str], label: str) -> pd.DataFrame:
 
 
 def _parse_csv(content: bytes, column: str = "") -> pa.Table:
-    """Parse all columns, or one of them, by its number as in ``f0``, as text with the header as a first row."""
+    """Parse all columns; or one, named by its number as in ``f0``, as text with the header as a first row."""
     return pa_csv.read_csv(
         pa.BufferReader(content),
         read_options=pa_csv.ReadOptions(autogenerate_column_names=bool(column)),

@@ -14,6 +14,7 @@ from rareflow.tracking.store import open_existing_store
 from rareflow.workflows.files import check_writable, write_frame
 from rareflow.workflows.matching import match_generator
 from rareflow.workflows.progress import say
+from rareflow.workflows.spreadsheets import check_csv, defused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,7 +26,16 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(source: DataSettings, *, model: str, out: str, class_rows: int | None, mark: str, seed: int) -> str:
+def run(
+    source: DataSettings,
+    *,
+    model: str,
+    out: str,
+    class_rows: int | None,
+    mark: str,
+    seed: int,
+    csv_safe: bool = False,
+) -> str:
     """Write the table with forged rows after its own; give the rows by class for the screen.
 
     Parameters
@@ -43,8 +53,11 @@ def run(source: DataSettings, *, model: str, out: str, class_rows: int | None, m
         Name of a boolean column to add that says which rows are forged; empty: none.
     seed
         Seed of the forged rows.
+    csv_safe
+        Whether no text of a CSV may begin a spreadsheet's formula; see `defused`.
     """
     path = check_writable(out)
+    check_csv(path, csv_safe=csv_safe)
     open_existing_store()
     loaded = load_generator(model)
     table = match_generator(source.like(loaded.generator).table, loaded.generator)
@@ -55,7 +68,7 @@ def run(source: DataSettings, *, model: str, out: str, class_rows: int | None, m
     frame = _balanced(table, counts, loaded.generator, seed)
     if mark:
         frame = frame.assign(**{mark: np.arange(len(frame)) >= len(table)})
-    write_frame(frame, path)
+    write_frame(defused(frame) if csv_safe else frame, path)
     return f"{_class_lines(table, counts)}\nWrote {len(frame):,} rows to {path}"
 
 
