@@ -67,7 +67,7 @@ def test_on_a_disk_that_is_full_the_old_table_stays_and_the_message_says_so(smal
     assert [path.name for path in small_disk.iterdir()] == ["t.csv"]
 
 
-def test_a_disk_that_is_full_while_artifacts_are_written_fails_the_run_in_one_line(folder, monkeypatch):
+def test_a_disk_full_while_artifacts_are_written_fails_the_run_in_one_line(folder, monkeypatch):
     def full(_self, _local, _path=None):
         raise OSError(errno.ENOSPC, "No space left on device", "mlruns/1")
 
@@ -82,8 +82,8 @@ def test_a_disk_that_is_full_while_artifacts_are_written_fails_the_run_in_one_li
     ended = rareflow("evaluate")
     assert ended.code == 2
     assert ended.said == [
-        "rareflow: mlruns/1 cannot be written (No space left on device); free or give another place to write, "
-        "and run the same command again"
+        "rareflow: mlruns/1 cannot be written (No space left on device); free or give another place to "
+        "write, and run the same command again"
     ]
     (run,) = MlflowClient(f"sqlite:///{folder}/mlflow.db").search_runs(["1"])
     assert run.info.status == "FAILED"

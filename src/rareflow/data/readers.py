@@ -234,13 +234,13 @@ def _parse_csv(content: bytes, column: str = "") -> pa.Table:
 def _with_written_label(table: pa.Table, place: int, content: bytes) -> pa.Table:
     """Give the label's column as text where its numbers or times would name classes not as the file does."""
     column = table.column(place)
-    if pa.types.is_string(column.type) or pa.types.is_boolean(column.type):
+    if pa.types.is_string(column.type):
         return table
     text = _parse_csv(content, f"f{place}").column(0).slice(1)
     written = {str(value).strip() for value in text.unique().to_pylist() if value is not None}
     found = (value for value in column.unique().to_pylist() if value is not None)
     values = {value for value in found if value == value}  # noqa: PLR0124 - NaN is no class
-    if pa.types.is_floating(column.type):
+    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
         is_same = len(written) == len(values)
     else:
         is_same = written == {str(value) for value in values}
