@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy import make_url
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -35,14 +37,16 @@ def make_whole(uri: str, make: Callable[[str], object]) -> None:
     OSError
         If the folder cannot be written.
     """
-    file = Path(sqlite_file(uri))
-    if not file.name or file.exists():
+    url = make_url(uri)
+    file = Path(url.database or "")
+    # What is wrong with a folder that is not there, the library that opens the file says.
+    is_file = url.get_backend_name() == "sqlite" and file.name and not str(file).startswith(("file:", ":"))
+    if not is_file or file.exists() or not file.parent.is_dir():
         return
-    file.parent.mkdir(parents=True, exist_ok=True)
     scratch = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         scratch.touch()
-        make(f"{uri.partition(':///')[0]}:///{scratch}")
+        make(url.set(database=str(scratch)).render_as_string(hide_password=False))
         _place(scratch, file)
     finally:
         for ending in ("", "-journal", "-wal", "-shm"):

@@ -10,6 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 from mlflow import MlflowClient
+from sqlalchemy import make_url
 
 from rareflow.databases import make_whole
 from rareflow.errors import StoreError
@@ -66,7 +67,7 @@ def test_of_two_that_make_a_database_the_first_ones_stays(tmp_path):
     file = tmp_path / "x.db"
 
     def make(uri):
-        scratch = Path(uri.partition(":///")[2])
+        scratch = Path(make_url(uri).database)
         assert scratch != file
         scratch.write_text("ours")
         file.write_text("theirs, who were first")
@@ -90,7 +91,7 @@ def test_where_there_are_no_links_a_database_is_renamed_into_place(tmp_path, mon
         raise PermissionError(1, "Operation not permitted")
 
     monkeypatch.setattr("os.link", no_links)
-    make_whole(f"sqlite:///{tmp_path}/x.db", lambda uri: Path(uri.partition(":///")[2]).write_text("whole"))
+    make_whole(f"sqlite:///{tmp_path}/x.db", lambda uri: Path(make_url(uri).database).write_text("whole"))
     assert (tmp_path / "x.db").read_text() == "whole"
     assert len(list(tmp_path.iterdir())) == 1
 

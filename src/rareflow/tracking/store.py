@@ -68,7 +68,6 @@ def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
     with _first_word():
         try:
             if _is_database(uri):
-                make_whole(uri, lambda scratch: MlflowClient(scratch).search_experiments(max_results=1))
                 _open_database(uri)
             mlflow.set_tracking_uri(uri)
             artifacts = _select(experiment)
@@ -149,6 +148,7 @@ def _open_database(uri: str) -> None:
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        make_whole(uri, lambda scratch: MlflowClient(scratch).search_experiments(max_results=1))
     engine = create_engine(url)
     try:
         with engine.connect() as connection:
