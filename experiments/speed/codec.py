@@ -1,21 +1,65 @@
-"""How long the codec takes to learn a table and to take its rows to codec space, on one thread.
+"""How long the codec takes to learn a table, to take its rows to codec space and back, on one thread.
 
     python experiments/speed/codec.py [--rounds 5]
 
-For each table and codec: the median seconds of `Codec.fit`, `Codec.encode` and `Layout.one_hot`. Writes
-``codec.csv``. The way back is part of sampling: see ``sampling.py``.
+For each table and codec: the median seconds of `Codec.fit`, `Codec.encode`, `Layout.one_hot`, and of the way
+back, from all the codec vectors to a frame of the table's own columns, dtypes and units. That is the
+generator's, done as when it samples: some thousand rows at once, then a frame of each batch. Writes
+``codec.csv``.
 """
+
+# ruff: noqa: SLF001 - the way back has no public name of its own
 
 import argparse
 
 import numpy as np
 import pandas as pd
+import torch
 from machine import FOLDER, machine, median, mixed, wide
 
-from rareflow.generators.codec import CODECS, Codec
+from rareflow.generators import portable
+from rareflow.generators.anchors import ANCHORS_PER_CLASS
+from rareflow.generators.assembly import assemble
+from rareflow.generators.codec import CODECS, Codec, Encoded
+from rareflow.generators.portable import PortableGenerator
+from rareflow.generators.training import Networks, seeded
+from rareflow.generators.training_config import TrainingConfig
 from rareflow.workflows.settings import limit_threads
 
 TABLES = {"mixed, 97,000 x 26": (mixed, 97_000), "continuous, 100,000 x 78": (wide, 100_000)}
+SAMPLING = {"mode": "residual", "n_neighbors": 1, "noise": 1.0, "filter": False, "snap": "none"}
+
+
+def untrained(codec: Codec, encoded: Encoded, y: pd.Series) -> PortableGenerator:
+    """Give a generator of some rows: it knows the way back, whatever its networks have learnt."""
+    few = slice(ANCHORS_PER_CLASS)
+    encoded = Encoded(encoded.scaled[few], encoded.modes[few], encoded.raw[few])
+    values, classes = np.unique(y[few].to_numpy(), return_inverse=True)
+    networks = Networks(TrainingConfig(), codec.layout, len(values), seeded(0, torch.device("cpu")))
+    return assemble(
+        codec,
+        networks,
+        encoded,
+        labels=y,
+        values=values,
+        classes=classes,
+        sampling=SAMPLING,
+        seed=np.random.SeedSequence(0),
+    )
+
+
+def decode(generator: PortableGenerator, x: np.ndarray) -> int:
+    """Bring codec vectors ``(D, N)`` to frames, as `PortableGenerator.batches` does; count the rows."""
+    rows = 0
+    for batch in range(0, x.shape[1], portable._BATCH_ROWS):
+        room = generator._room(min(portable._BATCH_ROWS, x.shape[1] - batch))
+        for start in range(0, len(room), portable._CHUNK_ROWS):
+            part = x[:, batch + start : batch + min(start + portable._CHUNK_ROWS, len(room))]
+            draw = generator._settle(generator._snap(np.ascontiguousarray(part), slice(0), None, None))
+            portable._put(draw.scalars, np.arange(len(draw)), room.scalars, start)
+            portable._put(draw.modes, np.arange(len(draw)), room.modes, start)
+        rows += len(generator._frame(room))
+    return rows
 
 
 def seconds(name: str, kind: str, rounds: int) -> dict[str, object]:
@@ -25,10 +69,13 @@ def seconds(name: str, kind: str, rounds: int) -> dict[str, object]:
     weight = (1.0 / np.bincount(classes))[classes]
     codec = Codec(kind).fit(X, weight)
     encoded = codec.encode(X)
+    generator = untrained(codec, encoded, y)
+    x = np.ascontiguousarray(codec.layout.one_hot(encoded.scaled, encoded.modes).T)
     found = {
         "fit_s": median(lambda: Codec(kind).fit(X, weight), rounds),
         "encode_s": median(lambda: codec.encode(X), rounds),
         "one_hot_s": median(lambda: codec.layout.one_hot(encoded.scaled, encoded.modes), rounds),
+        "decode_s": median(lambda: decode(generator, x), rounds),
     }
     shape = {"scalars": codec.layout.scalars, "blocks": len(codec.layout.sizes), "width": codec.layout.width}
     return {"table": name, "codec": kind, **shape, **{key: round(value, 4) for key, value in found.items()}}

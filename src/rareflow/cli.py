@@ -41,7 +41,7 @@ Data = Annotated[
     str,
     typer.Option(
         help="The table: simulated-gas-pipeline, a file (CSV, CSV.gz, ARFF, Parquet), a folder, a "
-        "quoted glob."
+        "quoted glob. Parquet may be larger than memory."
     ),
 ]
 Label = Annotated[str, typer.Option(help="Label column. Unset: the recipe's, or the model's.")]
@@ -66,6 +66,14 @@ RareClasses = Annotated[
     ),
 ]
 Rows = Annotated[int, typer.Option(help="Rows to simulate; 0: the simulator's default, 10000.", min=0)]
+MaxRows = Annotated[
+    int,
+    typer.Option(
+        help="Rows to work on; of a larger table a sample is drawn, in which the largest classes are thinned "
+        "and rare ones keep every row.",
+        min=2,
+    ),
+]
 Test = Annotated[str, typer.Option(help="File that is the test part. Unset: a part of --data, by --split.")]
 SplitKind = Annotated[
     str,
@@ -112,6 +120,7 @@ def _source(ctx: typer.Context, *, is_split: bool = True) -> DataSettings:
         infinities=given["infinities"],
         rare_classes="keep" if not is_split and given["rare_classes"] == "error" else given["rare_classes"],
         rows=given["rows"] or None,
+        max_rows=given.get("max_rows"),
         seed=given["seed"],
     )
 
@@ -138,6 +147,7 @@ def tune(
     infinities: Infinities = "",
     rare_classes: RareClasses = "error",
     rows: Rows = 0,
+    max_rows: MaxRows = 300_000,
     test: Test = "",
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
@@ -177,6 +187,7 @@ def train(
     infinities: Infinities = "",
     rare_classes: RareClasses = "error",
     rows: Rows = 0,
+    max_rows: MaxRows = 300_000,
     test: Test = "",
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
@@ -267,6 +278,7 @@ def benchmark(
     infinities: Infinities = "",
     rare_classes: RareClasses = "error",
     rows: Rows = 0,
+    max_rows: MaxRows = 300_000,
     test: Test = "",
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
@@ -400,6 +412,7 @@ def evaluate(
     infinities: Infinities = "",
     rare_classes: RareClasses = "error",
     rows: Rows = 0,
+    max_rows: MaxRows = 300_000,
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
     seed: Seed = 0,

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rareflow.data.card import class_table, data_card, duplicate_counts
+from rareflow.data.card import class_table, data_card
 from rareflow.data.schema import Schema
+from rareflow.data.survey import Survey
 from rareflow.data.table import Table
 
 
@@ -42,16 +43,16 @@ def test_the_class_table_numbers_the_gas_classes_as_the_paper_does():
 
 
 def test_duplicates_are_counted_without_clocks_and_labels(table):
-    assert duplicate_counts(table) == (4, 1)
+    assert Survey.of(table).duplicates == (4, 1)
 
 
 def test_no_row_repeats_another_when_the_clock_is_a_feature(table):
-    assert duplicate_counts(make_table(table.frame)) == (0, 0)
+    assert Survey.of(make_table(table.frame)).duplicates == (0, 0)
 
 
 def test_rows_that_differ_in_clocks_only_are_all_alike():
     frame = pd.DataFrame({"time": [1.0, 2.0, 3.0], "label": ["a", "a", "b"]})
-    assert duplicate_counts(make_table(frame, clocks=("time",))) == (2, 1)
+    assert Survey.of(make_table(frame, clocks=("time",))).duplicates == (2, 1)
 
 
 def test_the_card_tells_what_the_table_holds(table):

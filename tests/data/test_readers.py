@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rareflow.data.readers import read, read_frame, unique_names
+from rareflow.data.names import unique_names
+from rareflow.data.readers import read, read_frame
 from rareflow.errors import DataError
 
 

@@ -163,3 +163,26 @@ def test_a_forest_sees_missing_and_huge_numbers_as_finite_ones():
     assert features.dtype == np.float32
     assert np.isfinite(features).all()
     assert features[[0, 3], 0].tolist() == [0.0, 3.0]
+
+
+@pytest.mark.parametrize("spread", [1, 40])  # all rows on one side of most nodes, and on both
+def test_rows_that_leave_the_vote_early_are_judged_as_if_every_tree_had_voted(spread):
+    rng = np.random.default_rng(1)
+    features = rng.integers(0, 40, (600, 5)).astype(np.float32)
+    classes = (features[:, 0] // 10 + (rng.random(600) < 0.3)).astype(int)  # many a leaf is divided
+    forest = fit_forest(features, classes, 0)
+    draw = Draw(rng.integers(0, spread, (3, 999)) * 1.0, rng.integers(0, spread, (2, 999)))
+    x, rows = forest_features(draw.scalars, draw.modes), np.arange(999)
+    votes = np.zeros((999, classes.max() + 1), np.float32)
+    for root in forest["forest.roots"]:
+        node = np.full(999, root)
+        for _ in range(anchors._DEPTH):
+            is_right = x[forest["forest.feature"][node], rows] > forest["forest.threshold"][node]
+            node = forest["forest.children"].reshape(-1, 2)[node, is_right.astype(int)]
+        votes += forest["forest.value"][node]
+    walker = walker_of(forest)
+    walker.classes = [str(kind) for kind in range(votes.shape[1])]
+    for own in range(votes.shape[1]):
+        expected = votes[:, own] >= np.delete(votes, own, axis=1).max(axis=1)
+        assert (walker._is_own(draw, own) == expected).all()
+        assert spread == 1 or 0 < expected.mean() < 1

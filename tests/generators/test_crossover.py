@@ -72,8 +72,10 @@ def test_attacks_of_one_class_that_differ_in_uncorrelated_columns_do_not_mix():
 def test_a_coin_is_thrown_for_each_group_or_for_the_whole_row(is_whole):
     generator = generator_of()
     shapes = [(generator.layout.scalars, 999), (len(generator.layout.sizes), 999)]
-    zeros, ones = (Draw(*(np.full(shape, value) for shape in shapes)) for value in (0, 1))
-    crossed = generator._cross(zeros, ones, np.random.default_rng(0), is_whole=is_whole)
+    crossed, ones = (
+        Draw(np.full(shapes[0], float(value)), np.full(shapes[1], value, np.int16)) for value in (0, 1)
+    )
+    generator._cross(crossed, ones, np.random.default_rng(0), is_whole=is_whole)
     drawn = np.vstack([crossed.scalars, crossed.modes]).T
     of = np.concatenate(generator._groups)
     first = [of.tolist().index(group) for group in of]

@@ -52,9 +52,9 @@ def doubling(tmp_path_factory):
     """A later code of the generator: it gives every row twice."""
     path = tmp_path_factory.mktemp("later") / "portable.py"
     code = Path(portable.__file__).read_text(encoding="utf-8")
-    once = "_joined(self.batches(wanted, seed=seed, temperature=temperature))"
+    once = "self._drawn(self._asked(wanted, seed, temperature), temperature"
     assert once in code
-    twice = "_joined(2 * list(self.batches(wanted, seed=seed, temperature=temperature)))"
+    twice = "self._drawn(2 * self._asked(wanted, seed, temperature), temperature"
     path.write_text(code.replace(once, twice), encoding="utf-8")
     return path
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from rareflow.evaluation.detectors import DETECTORS
 from rareflow.tuning.objective import Repeat
 from rareflow.tuning.study import open_study, work
 
@@ -23,17 +24,21 @@ class FakeObjective:
     def __init__(self, score=by_noise, *, faults=None, seconds=0.0, counts=COUNTS):
         self.table = SimpleNamespace(class_counts=counts)
         self.splits = range(3)
+        self.detectors = DETECTORS
         self.score, self.faults, self.seconds = score, faults or {}, seconds
         self.turns = 0
 
-    def repeats(self, candidate, *, on_step=lambda _step: None):
+    def repeats(self, candidate, *, on_step=lambda _step: None, on_score=lambda _scores: None):
         turn, self.turns = self.turns, self.turns + 1
         for _ in self.splits:
             time.sleep(self.seconds)
             on_step("step")
             if turn in self.faults:
                 raise self.faults[turn]
-            yield Repeat(self.score(candidate), {}, None, 0.0)
+            value = self.score(candidate)
+            for _ in self.detectors:
+                on_score(SimpleNamespace(macro_f1=value))
+            yield Repeat(value, {}, None, 0.0)
 
     def mean(self, candidate):
         return self.score(candidate)
@@ -47,8 +52,9 @@ class Recorder:
 
     @contextmanager
     def trial(self, number, role, params):
-        seen = SimpleNamespace(role=role, params=dict(params), steps=[], repeats=[], end=None)
+        seen = SimpleNamespace(role=role, params=dict(params), steps=[], scores=[], repeats=[], end=None)
         seen.on_step = lambda repeat, _step: seen.steps.append(repeat)
+        seen.on_score = lambda scored, mean: seen.scores.append((scored, mean))
         seen.on_repeat = lambda repeat, _found: seen.repeats.append(repeat)
         self.trials[number] = seen
         try:

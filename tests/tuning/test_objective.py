@@ -133,6 +133,62 @@ def test_every_step_is_told_and_an_exception_there_stops_the_training():
         list(objective().repeats(FORGING, on_step=stop))
 
 
+def test_the_detectors_of_each_split_are_heard_of_cheapest_first_and_given_in_their_own_order():
+    heard, own = [], objective(detectors=DETECTORS)
+    for found in own.repeats(FORGING, on_score=heard.append):
+        assert list(found.scores) == list(DETECTORS)
+        assert [id(each) for each in heard] == [id(found.scores[name]) for name in ("dt", "xgb", "rf")]
+        heard.clear()
+    assert own.cheapest_first == ("dt", "xgb", "rf")
+    assert objective(detectors=("x.Y", "rf", "dt")).cheapest_first == ("dt", "x.Y", "rf")
+
+
+def test_the_order_of_the_fits_is_no_part_of_a_value(monkeypatch):
+    values = [each.value for each in objective(detectors=DETECTORS).repeats(FORGING)]
+    monkeypatch.setattr(rareflow.tuning.objective, "_CHEAP", ())
+    assert [each.value for each in objective(detectors=DETECTORS).repeats(FORGING)] == values
+
+
+def test_an_exception_after_a_detector_spares_those_that_follow(monkeypatch):
+    fitted = []
+    monkeypatch.setattr(
+        "rareflow.evaluation.detectors.fit_predict",
+        lambda name, _train, _codes, test, **_: fitted.append(name) or np.zeros(len(test), dtype=int),
+    )
+
+    def stop(_scores):
+        raise DivergedError("enough")
+
+    with pytest.raises(DivergedError, match="enough"):
+        list(objective(detectors=DETECTORS).repeats(FORGING, on_score=stop))
+    assert fitted == ["dt"]
+
+
+def test_where_nothing_is_forged_each_split_is_scored_once_and_all_is_told_again(monkeypatch):
+    own, calls = objective(), []
+
+    def evaluate(*parts, **how):
+        calls.append(how["seed"])
+        return evaluate_detectors(*parts, **how)
+
+    monkeypatch.setattr(rareflow.tuning.objective, "evaluate_detectors", evaluate)
+    told = [[], []]
+    found = [
+        [each.value for each in own.repeats(candidate, on_score=heard.append)]
+        for candidate, heard in zip((Candidate(), Candidate(TINY, {"few": 15})), told, strict=True)
+    ]
+    assert found[0] == found[1]
+    assert [each.macro_f1 for each in told[0]] == [each.macro_f1 for each in told[1]]
+    assert calls == [5, 6]
+    list(own.repeats(FORGING))
+    assert calls == [5, 6, 5, 6]
+
+
+def test_a_split_by_itself_is_worth_what_it_is_among_all():
+    together = [each.value for each in objective().repeats(FORGING)]
+    assert [objective().repeat(FORGING, i).value for i in (1, 0)] == together[::-1]
+
+
 def test_a_split_is_scored_only_when_it_is_asked_for():
     found = objective(repeats=2).repeats(Candidate(), on_step=None)
     next(found)

@@ -95,13 +95,14 @@ def test_references_are_never_pruned_and_others_are(storage):
     assert other.state == TrialState.PRUNED
 
 
-def test_a_pruned_trial_counts_and_stops_after_its_first_split(storage):
+def test_a_pruned_trial_counts_and_a_hopeless_one_stops_after_its_first_detector(storage):
     study = fresh(storage)
     go_on(study, 5, FakeObjective(lambda _candidate: 0.9))
     recorder = go_on(study, 7, FakeObjective(lambda _candidate: 0.1))
     assert states(study) == ["COMPLETE"] * 5 + ["PRUNED"] * 2
     assert finished(study) == 7
-    assert recorder.trials[6].repeats == [0]
+    assert recorder.trials[6].scores == [(1, pytest.approx(0.1))]
+    assert recorder.trials[6].repeats == []
     assert recorder.trials[6].end == "TrialPruned"
 
 
@@ -121,12 +122,14 @@ def test_the_observer_hears_steps_and_repeats_in_order_and_knows_the_parameters(
         assert seen.end is None
 
 
-def test_the_value_is_the_mean_and_each_report_the_running_mean(storage):
+def test_the_value_is_the_mean_and_each_report_the_running_mean_over_the_detectors_so_far(storage):
     values = iter([0.2, 0.4, 0.9])
     study = fresh(storage)
-    go_on(study, 1, FakeObjective(lambda _candidate: next(values)))
+    recorder = go_on(study, 1, FakeObjective(lambda _candidate: next(values)))
+    means = [0.2, 0.2, 0.2, 1 / 4, 1.4 / 5, 0.3, 2.7 / 7, 3.6 / 8, 0.5]
     assert study.trials[0].value == pytest.approx(0.5)
-    assert study.trials[0].intermediate_values == pytest.approx({0: 0.2, 1: 0.3, 2: 0.5})
+    assert study.trials[0].intermediate_values == pytest.approx(dict(enumerate(means)))
+    assert recorder.trials[0].scores == [(i + 1, pytest.approx(mean)) for i, mean in enumerate(means)]
 
 
 def test_a_resumed_study_continues_to_the_target_and_draws_nothing_again(storage):

@@ -1,10 +1,12 @@
+import gzip
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
-from rareflow.errors import ConfigError, StoreError
-from rareflow.workflows.files import check_writable, write_frame, write_text
+from rareflow.errors import ConfigError, DataError, StoreError
+from rareflow.workflows.files import check_writable, write_frames, write_text
 
 FRAME = pd.DataFrame({"length": [1, 2], "pressure": [0.1, None], "result": ["a", "b"]})
 
@@ -20,7 +22,7 @@ def names(folder):
 def test_a_table_is_written_as_its_ending_says(name, read, tmp_path):
     path = check_writable(str(tmp_path / name))
     assert names(tmp_path) == [], "a check writes nothing"
-    write_frame(FRAME, path)
+    write_frames([FRAME], path)
     pd.testing.assert_frame_equal(read(path), FRAME)
     assert names(tmp_path) == [name]
     assert path.read_bytes().startswith({"t.csv.gz": b"\x1f\x8b", "t.csv": b"length"}.get(name, b"PAR1"))
@@ -37,7 +39,7 @@ def test_what_stood_there_is_replaced_only_when_the_new_file_is_whole(tmp_path, 
     path.write_text("old")
 
     def half(_frame, target, **_options):
-        target.write_text("half a ta")
+        target.write("half a ta")
         assert path.read_text() == "old"
         raise OSError(28, "No space left on device")
 
@@ -45,12 +47,56 @@ def test_what_stood_there_is_replaced_only_when_the_new_file_is_whole(tmp_path, 
     with pytest.raises(
         StoreError, match=r"cannot be written \(No space left on device\); what stood there is unch"
     ):
-        write_frame(FRAME, path)
+        write_frames([FRAME], path)
     assert path.read_text() == "old"
     monkeypatch.undo()
-    write_frame(FRAME, path)
+    write_frames([FRAME], path)
     assert path.read_text().startswith("length")
     assert names(tmp_path) == ["t.csv"]
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.gz"])
+def test_frames_one_after_the_other_make_the_file_that_one_frame_makes(name, tmp_path):
+    frame = pd.DataFrame(
+        {
+            "length": range(6),
+            "pressure": [0.1, None, 1e300, 1.0, 2.0, 3.0],
+            "whole": pd.array([1, None, 3, 4, 5, 6], dtype="Int64"),
+            "mode": pd.Categorical(list("aabcbb"), categories=list("zcba")),
+            "result": ["a", "b", None, "a", "a,b", "c"],
+        }
+    )
+    for rows, folder in ((6, "whole"), (1, "pieces")):
+        (tmp_path / folder).mkdir()
+        frames = [frame.iloc[at : at + rows].reset_index(drop=True) for at in range(0, 6, rows)]
+        write_frames(iter(frames), tmp_path / folder / name)
+    if name == "t.parquet":
+        whole, pieces = (pd.read_parquet(tmp_path / folder / name) for folder in ("whole", "pieces"))
+        pd.testing.assert_frame_equal(pieces, whole)
+        pd.testing.assert_frame_equal(pieces, frame)
+        whole, pieces = (pq.read_schema(tmp_path / folder / name) for folder in ("whole", "pieces"))
+        assert pieces.equals(whole, check_metadata=True)
+    else:
+        open_ = gzip.open if name.endswith("gz") else open
+        with open_(tmp_path / "whole" / name) as whole, open_(tmp_path / "pieces" / name) as pieces:
+            assert pieces.read() == whole.read()
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.gz"])
+def test_an_error_or_a_stop_between_two_frames_leaves_what_stood_there_whole(name, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(b"old")
+
+    def interrupted(problem):
+        yield FRAME
+        assert path.read_bytes() == b"old"
+        raise problem
+
+    for problem in (DataError("column 'length' is no good"), KeyboardInterrupt()):
+        with pytest.raises(type(problem)):
+            write_frames(interrupted(problem), path)
+        assert path.read_bytes() == b"old"
+        assert names(tmp_path) == [name]
 
 
 def test_an_ending_that_is_no_tables_is_refused():

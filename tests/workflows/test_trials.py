@@ -58,15 +58,17 @@ def test_a_pruned_trial_is_killed_and_keeps_no_error(opened, caplog, monkeypatch
 
     def pruned():
         with trials.trial(1, "", {}) as log:
-            log.on_repeat(0, repeat(0.125))
-            raise optuna.TrialPruned
+            log.on_score(1, 0.125)
+            raise optuna.TrialPruned("0.1250 after 1 scores")
 
     with pytest.raises(optuna.TrialPruned):
         pruned()
     run = the_child(client, parent_id)
     assert run.info.status == "KILLED"
     assert client.list_artifacts(run.info.run_id) == []
-    assert "trial-0001: pruned at val_macro_f1 0.1250 in " in caplog.text
+    assert run.data.metrics == {"pruned_macro_f1": 0.125}
+    assert [point.step for point in client.get_metric_history(run.info.run_id, "pruned_macro_f1")] == [1]
+    assert "trial-0001: pruned at macro F1 0.1250 after 1 scores in " in caplog.text
     assert "best so far 0.2500; 2 of 3 done, about " in caplog.text
 
 

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from rareflow.data.survey import Survey
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from rareflow.data.schema import Column
     from rareflow.data.table import Table
 
-__all__ = ["class_table", "data_card", "duplicate_counts"]
+__all__ = ["class_table", "data_card"]
 
 _CATEGORIES_SHOWN = 5
 
 
-def class_table(table: Table) -> pd.DataFrame:
+def class_table(table: Table | Survey) -> pd.DataFrame:
     """Count the classes as the paper's Tables 1 and 2 do.
 
     Returns
@@ -40,56 +42,40 @@ def class_table(table: Table) -> pd.DataFrame:
     )
 
 
-def duplicate_counts(table: Table) -> tuple[int, int]:
-    """Count rows that repeat others, and feature vectors under several labels; clocks are left out.
-
-    Returns
-    -------
-    repeated
-        Rows whose features occur in an earlier row too.
-    conflicting
-        Distinct feature vectors that carry more than one label.
-    """
-    compared = table.X.drop(columns=list(table.schema.clocks))
-    vectors = pd.util.hash_pandas_object(compared, index=False).to_numpy()
-    pairs = pd.DataFrame({"vector": vectors, "label": table.labels}).drop_duplicates()
-    carried = pairs["vector"].value_counts()
-    return len(table) - len(carried), int((carried > 1).sum())
-
-
-def data_card(table: Table) -> str:
+def data_card(table: Table | Survey) -> str:
     """Describe a table in Markdown: its size and digest, classes, columns, duplicates and notes."""
-    repeated, conflicting = duplicate_counts(table)
-    kinds = Counter(column.kind.value for column in table.schema.columns).most_common()
+    survey = table if isinstance(table, Survey) else Survey.of(table)
+    schema, (repeated, conflicting) = survey.schema, survey.duplicates
+    kinds = Counter(column.kind.value for column in schema.columns).most_common()
     kinds_shown = ", ".join(f"{count} {kind}" for kind, count in kinds)
-    clocks = f" ({', '.join(table.schema.clocks)} left out)" if table.schema.clocks else ""
-    origin = "simulated: no row was measured" if table.simulated else "as read from the data given"
+    clocks = f" ({', '.join(schema.clocks)} left out)" if schema.clocks else ""
+    origin = "simulated: no row was measured" if survey.simulated else "as read from the data given"
     facts = [
-        f"Rows: {len(table):,}",
-        f"Feature columns: {len(table.schema.columns)} ({kinds_shown})",
-        f"Label: `{table.label}`, {len(table.class_counts)} classes",
+        f"Rows: {len(survey):,}",
+        f"Feature columns: {len(schema.columns)} ({kinds_shown})",
+        f"Label: `{survey.label}`, {len(survey.class_counts)} classes",
         f"Origin: {origin}",
-        f"Rows that repeat an earlier one{clocks}: {repeated:,} ({repeated / len(table):.1%})",
+        f"Rows that repeat an earlier one{clocks}: {repeated:,} ({repeated / len(survey):.1%})",
         f"Feature vectors that carry several labels: {conflicting:,}",
-        f"Digest (SHA-256): `{table.digest}`",
+        f"Digest ({'SHA-256' if survey.is_joint else 'SHA-256 of the columns, each digested by itself'}): "
+        f"`{survey.digest}`",
     ]
-    classes = class_table(table)
+    classes = class_table(survey)
     classes["Sample Ratio"] = classes["Sample Ratio"].map("{:.4%}".format)
-    missing = table.X.isna().sum()
     columns = [
-        (column.name, column.kind.value, column.dtype, _span(column), missing[column.name])
-        for column in table.schema.columns
+        (column.name, column.kind.value, column.dtype, _span(column), survey.missing[column.name])
+        for column in schema.columns
     ]
     sections = [
-        f"# Data card: {table.name}",
+        f"# Data card: {survey.name}",
         _bullets(facts),
         "## Classes",
         _grid(list(classes.columns), classes.itertuples(index=False)),
         "## Columns",
         _grid(["Column", "Kind", "Dtype", "Range or values", "Missing"], columns),
     ]
-    if table.notes:
-        sections += ["## Notes", _bullets(table.notes)]
+    if survey.notes:
+        sections += ["## Notes", _bullets(survey.notes)]
     return "\n\n".join(sections) + "\n"
 
 

@@ -1,152 +1,157 @@
-"""Checks of a frame before it becomes a table: each one mends what an option says how to mend, or refuses.
+"""Checks of a table before it is used: each gives the step that mends the rows as an option says, or refuses.
+
+They go by facts about all rows (`rareflow.data.facts`), so that a table may be held frame by frame.
 
 Every refusal names all the columns or classes that it is about, so that one more option settles it.
 """
 
 from __future__ import annotations
 
-import difflib
 import shlex
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from rareflow.data.facts import is_infinite
+from rareflow.data.names import shown_names
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
+
+    from rareflow.data.facts import Facts
+
 
 __all__ = [
     "INFINITIES",
     "RARE_CLASSES",
+    "Step",
     "check_classes",
     "check_features",
     "check_labels",
-    "check_names",
+    "check_text",
     "declare_categories",
-    "find_label",
     "settle_infinities",
     "settle_rare_classes",
 ]
+
+Step = Callable[[pd.DataFrame], pd.DataFrame]
+"""What is done to every row, frame by frame."""
 
 INFINITIES = ("missing", "drop")
 RARE_CLASSES = ("error", "drop", "merge", "keep")
 
 _MERGED = "Rare"
-_NAMES_SHOWN = 8
 _MIN_CLASSES = 2
 
 
-def find_label(frame: pd.DataFrame, label: str, dropped: Sequence[str]) -> str:
-    """Check that the label column is there, once.
-
-    Parameters
-    ----------
-    frame
-        The frame as it was read.
-    label
-        The label column's name; empty if nobody said.
-    dropped
-        The columns to leave out.
-
-    Raises
-    ------
-    DataError
-        If it is not said, is missing, is to be left out, or occurs twice.
-    """
-    if not label:
+def check_features(features: Sequence[str], label: str, empty: Collection[str]) -> None:
+    """Refuse a table without features, and columns without a value."""
+    if not features:
+        raise DataError(f"no column is left beside the label {label!r}; leave fewer out with --drop")
+    refused = [name for name in features if name in empty]
+    if refused:
+        names = shlex.quote(",".join(refused))
         raise DataError(
-            f"no label column is given; add --label NAME, as in --label {shlex.quote(frame.columns[-1])} "
-            "(the last column)"
+            f"columns that hold no value at all: {shown_names(refused)}; leave them out with --drop {names}"
         )
-    if label not in frame.columns:
-        raise DataError(f"no label column {label!r}{_near(label, frame.columns)}")
-    if label in dropped:
-        raise DataError(f"the column {label!r} is given twice, as --label and in --drop; take it out of one")
-    second = f"{label}.1"
-    if second in frame.columns and second not in dropped:
-        raise DataError(
-            f"the label column {label!r} occurs twice (the second as {second!r}); "
-            f"leave one out with --drop {shlex.quote(second)}"
-        )
-    return label
 
 
-def check_names(frame: pd.DataFrame, names: Sequence[str], option: str) -> None:
-    """Refuse an option that names a column which is not there."""
-    for name in names:
-        if name not in frame.columns:
-            raise DataError(f"{option}: no column {name!r}{_near(name, frame.columns)}")
-
-
-def _near(name: str, columns: Iterable[str]) -> str:
-    """Say which columns there are, and which of them are spelt nearly so."""
-    names = list(columns)
-    by_lower = {other.lower(): other for other in names}
-    near = [by_lower[other] for other in difflib.get_close_matches(name.lower(), by_lower, n=3)]
-    return f"; did you mean {' or '.join(near)}?" if near else f"; the columns are {_some(names)}"
-
-
-def _some(names: Sequence[str]) -> str:
-    """List names, the last of a long list among them, for there the label often stands."""
-    if len(names) <= _NAMES_SHOWN:
-        return ", ".join(names)
-    return f"{', '.join(names[: _NAMES_SHOWN - 1])}, ... ({len(names)} in all), {names[-1]}"
-
-
-def declare_categories(frame: pd.DataFrame, declared: Sequence[str], label: str) -> pd.DataFrame:
-    """Turn declared columns into categories, and refuse every other column that holds no numbers.
-
-    Numbers, truth values and ``category`` columns pass as they are. Declared text becomes a category of text,
-    declared numbers a category of numbers; declared columns that are gone by now, and the label, are passed
-    over.
-
-    Raises
-    ------
-    DataError
-        If a feature column holds text that nobody declared, or times or durations.
-    """
-    features = [name for name in frame.columns if name != label]
-    text = [name for name in features if _is_text(frame[name])]
-    undeclared = [name for name in text if name not in declared]
+def check_text(
+    head: pd.DataFrame, declared: Sequence[str], label: str, frames: Callable[[], Iterable[pd.DataFrame]]
+) -> None:
+    """Refuse feature columns that hold text and that nobody declared; `frames` shows the text."""
+    undeclared = [name for name in _text_columns(head, label) if name not in declared]
     if undeclared:
         names = shlex.quote(",".join(undeclared))
-        shown = ", ".join(f"{name!r} ({_first_text(frame[name])})" for name in undeclared)
+        shown = ", ".join(f"{name!r} ({text})" for name, text in _first_texts(frames(), undeclared).items())
         raise DataError(
             f"text in columns that nobody declared: {shown}; add --categorical {names} or --drop {names}"
         )
-    frame = frame.astype({name: "str" for name in declared if name in text})
-    frame = frame.astype({name: "category" for name in declared if name in features})
-    refused = [name for name in features if not _is_usable(frame[name])]
-    if refused:
-        shown = ", ".join(f"{name!r} ({frame[name].dtype})" for name in refused)
-        raise DataError(
-            f"columns that hold neither numbers nor categories: {shown}; "
-            f"leave them out with --drop {shlex.quote(','.join(refused))}"
-        )
-    return frame
+
+
+def _text_columns(head: pd.DataFrame, label: str) -> list[str]:
+    return [name for name in head.columns if name != label and _is_text(head[name])]
 
 
 def _is_text(column: pd.Series) -> bool:
     return pd.api.types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype)
 
 
-def _first_text(column: pd.Series) -> str:
-    """Show the first value, or the first that is no number if others are."""
-    present = column.dropna()
-    is_number = pd.to_numeric(present, errors="coerce").notna()
-    if is_number.any() and not is_number.all():
-        row = present.index[~is_number][0]
-        return f"{column[row]!r} among numbers, row {row + 1}"
-    return f"{present.iloc[0]!r}"
+def _first_texts(frames: Iterable[pd.DataFrame], names: Sequence[str]) -> dict[str, str]:
+    """Show the first value of each column, or the first that is no number if others are."""
+    first: dict[str, str] = {}
+    odd: dict[str, str] = {}
+    with_numbers, before = set(), 0
+    for frame in frames:
+        for name in names:
+            present = frame[name].dropna()
+            is_number = pd.to_numeric(present, errors="coerce").notna()
+            if len(present):
+                first.setdefault(name, f"{present.iloc[0]!r}")
+            if is_number.any():
+                with_numbers.add(name)
+            if not is_number.all():
+                row = present.index[~is_number][0]
+                odd.setdefault(name, f"{frame[name][row]!r} among numbers, row {before + row + 1}")
+        before += len(frame)
+    return {name: odd.get(name, first[name]) if name in with_numbers else first[name] for name in names}
+
+
+def declare_categories(
+    head: pd.DataFrame, declared: Sequence[str], label: str, values: Callable[[str], pd.Series]
+) -> Step:
+    """Turn declared columns into categories, and refuse other columns that hold neither numbers nor those.
+
+    Numbers, truth values and ``category`` columns pass as they are. Declared text becomes a category of text,
+    declared numbers a category of numbers; declared columns that are gone by now, and the label, are passed
+    over.
+
+    Parameters
+    ----------
+    head
+        The columns with their dtypes; no row is needed.
+    declared
+        Columns whose values are categories.
+    label
+        The label column's name.
+    values
+        Gives the distinct values of a declared column.
+
+    Raises
+    ------
+    DataError
+        If a feature column holds times or durations.
+    """
+    text = [name for name in _text_columns(head, label) if name in declared]
+    wanted = [name for name in dict.fromkeys(declared) if name in head.columns and name != label]
+    dtypes = {name: _category(values(name), is_text=name in text) for name in wanted}
+
+    def step(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.astype(dict.fromkeys(text, "str")).astype(dtypes)
+
+    done = step(head.iloc[:0])
+    refused = [name for name in done.columns if name != label and not _is_usable(done[name])]
+    if refused:
+        shown = ", ".join(f"{name!r} ({done[name].dtype})" for name in refused)
+        raise DataError(
+            f"columns that hold neither numbers nor categories: {shown}; "
+            f"leave them out with --drop {shlex.quote(','.join(refused))}"
+        )
+    return step
+
+
+def _category(values: pd.Series, *, is_text: bool) -> Any:  # noqa: ANN401 - a pandas dtype
+    return (values.astype("str") if is_text else values).astype("category").dtype
 
 
 def _is_usable(column: pd.Series) -> bool:
     return isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_numeric_dtype(column.dtype)
 
 
-def settle_infinities(frame: pd.DataFrame, label: str, rule: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def settle_infinities(facts: Facts, rule: str) -> tuple[Step, tuple[str, ...]]:
     """Turn infinite values into missing ones (``missing``) or drop their rows (``drop``), and say so.
 
     Raises
@@ -154,91 +159,97 @@ def settle_infinities(frame: pd.DataFrame, label: str, rule: str) -> tuple[pd.Da
     DataError
         If there are infinite values and no rule.
     """
-    infinite = {name: _is_infinite(frame[name]) for name in frame.columns if name != label}
-    infinite = {name: rows for name, rows in infinite.items() if rows.any()}
+    infinite = [name for name in facts.floats if name in facts.infinite]
     if not infinite:
-        return frame, ()
-    shown = ", ".join(f"{name!r} ({rows.sum()} rows)" for name, rows in infinite.items())
+        return _as_it_is, ()
+    shown = ", ".join(f"{name!r} ({facts.infinite[name]} rows)" for name in infinite)
     if not rule:
         raise DataError(
             f"infinite values in {shown}; say what they mean with --infinities {'|'.join(INFINITIES)}, "
             "or name a --recipe that knows"
         )
+
+    def drop(frame: pd.DataFrame) -> pd.DataFrame:
+        any_infinite = np.logical_or.reduce([is_infinite(frame[name]) for name in infinite])
+        return frame[~any_infinite].reset_index(drop=True)
+
+    def mend(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(**{name: frame[name].mask(is_infinite(frame[name])) for name in infinite})
+
     if rule == "drop":
-        any_infinite = np.logical_or.reduce(list(infinite.values()))
-        note = f"{any_infinite.sum()} rows with infinite values were dropped: {shown}."
-        return frame[~any_infinite].reset_index(drop=True), (note,)
-    mended = frame.assign(**{name: frame[name].mask(rows) for name, rows in infinite.items()})
-    return mended, (f"Infinite values became missing: {shown}.",)
+        return drop, (f"{facts.infinite_rows} rows with infinite values were dropped: {shown}.",)
+    return mend, (f"Infinite values became missing: {shown}.",)
 
 
-def _is_infinite(column: pd.Series) -> np.ndarray:
-    """Tell which values are infinite, shape ``(rows,)``; only floats can be."""
-    if not pd.api.types.is_float_dtype(column.dtype):
-        return np.zeros(len(column), dtype=bool)
-    return np.isinf(column.to_numpy(dtype=np.float64, na_value=np.nan))
+def _as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame
 
 
 def settle_rare_classes(
-    frame: pd.DataFrame, label: str, treatment: str
-) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    counts: Mapping[str, int], label: str, treatment: str
+) -> tuple[Step, tuple[str, ...], dict[str, int]]:
     """Drop or merge the classes that have one row in the whole table, and say so; or keep them.
+
+    Parameters
+    ----------
+    counts
+        Rows of each class by its name as text, at least 1 each.
+    label
+        The label column's name.
+    treatment
+        One of ``RARE_CLASSES``.
+
+    Returns
+    -------
+    tuple
+        The step, what it does, and the rows of each class after it.
 
     Raises
     ------
     DataError
         If there are such classes and the treatment is ``error``, or merging would leave one row again.
     """
-    names = frame[label].astype("str")
-    counts = names.value_counts()
-    lone = sorted(counts.index[counts == 1])
+    lone = sorted(name for name, rows in counts.items() if rows == 1)
     if not lone or treatment == "keep":
-        return frame, ()
-    shown = _some([repr(name) for name in lone])
+        return _as_it_is, (), dict(counts)
+    shown = shown_names([repr(name) for name in lone])
     if treatment == "error":
         raise DataError(
             f"classes of one row in the whole table, which no split can both train and test: {shown}; "
             "add --rare-classes drop, or --rare-classes merge to make them one class"
         )
-    is_lone = names.isin(lone)
-    if treatment == "drop":
-        return frame[~is_lone].reset_index(drop=True), (f"Classes of one row were dropped: {shown}.",)
-    if len(lone) == 1 and (_MERGED in lone or _MERGED not in counts):
+    if treatment == "merge" and len(lone) == 1 and (_MERGED in lone or _MERGED not in counts):
         raise DataError(
             f"only one class has one row, {shown}: merged, it would still have one; use --rare-classes drop"
         )
-    merged = names.mask(is_lone, _MERGED)
-    return frame.assign(**{label: merged}), (f"Classes of one row were merged into {_MERGED!r}: {shown}.",)
+
+    def drop(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame[~frame[label].astype("str").isin(lone)].reset_index(drop=True)
+
+    def merge(frame: pd.DataFrame) -> pd.DataFrame:
+        names = frame[label].astype("str")
+        return frame.assign(**{label: names.mask(names.isin(lone), _MERGED)})
+
+    left = {name: rows for name, rows in counts.items() if rows > 1}
+    if treatment == "drop":
+        return drop, (f"Classes of one row were dropped: {shown}.",), left
+    left[_MERGED] = left.get(_MERGED, 0) + len(lone)
+    return merge, (f"Classes of one row were merged into {_MERGED!r}: {shown}.",), left
 
 
-def check_labels(frame: pd.DataFrame, label: str) -> None:
+def check_labels(facts: Facts) -> None:
     """Refuse rows without a label."""
-    missing = frame[label].isna()
-    if missing.any():
+    if facts.unlabelled:
         raise DataError(
-            f"column {label!r}: {missing.sum()} rows have no label, the first is row {missing.argmax() + 1}; "
-            "label these rows or remove them from the file"
+            f"column {facts.label!r}: {facts.unlabelled} rows have no label, the first is row "
+            f"{facts.first_unlabelled + 1}; label these rows or remove them from the file"
         )
 
 
-def check_classes(frame: pd.DataFrame, label: str) -> None:
+def check_classes(counts: Mapping[str, int], label: str) -> None:
     """Refuse a table of fewer than two classes."""
-    classes = [str(name) for name in frame[label].unique()]
-    if len(classes) < _MIN_CLASSES:
+    if len(counts) < _MIN_CLASSES:
         raise DataError(
-            f"column {label!r} holds one class only, {classes}: there is nothing to tell apart; "
+            f"column {label!r} holds one class only, {list(counts)}: there is nothing to tell apart; "
             "give --data rows of a second class, or --label another column"
-        )
-
-
-def check_features(frame: pd.DataFrame, label: str) -> None:
-    """Refuse a table without features, and columns without a value."""
-    features = frame.columns.drop(label)
-    if features.empty:
-        raise DataError(f"no column is left beside the label {label!r}; leave fewer out with --drop")
-    empty = [name for name in features if frame[name].isna().all()]
-    if empty:
-        names = shlex.quote(",".join(empty))
-        raise DataError(
-            f"columns that hold no value at all: {_some(empty)}; leave them out with --drop {names}"
         )

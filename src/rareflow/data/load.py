@@ -3,27 +3,69 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
 
 from rareflow.data import checks
-from rareflow.data.readers import ENDINGS, read
+from rareflow.data.facts import Facts
+from rareflow.data.names import check_names, find_label
+from rareflow.data.readers import ENDINGS, open_source
 from rareflow.data.recipes import RECIPES, Recipe, find_recipe
-from rareflow.data.schema import Schema
-from rareflow.data.table import Table
+from rareflow.data.source import Held, Source
+from rareflow.data.stream import Stream
 from rareflow.errors import ConfigError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import pandas as pd
+    import numpy as np
+    from numpy.typing import NDArray
 
-__all__ = ["SIMULATED", "load_table"]
+    from rareflow.data.table import Table
+
+__all__ = ["SIMULATED", "load_table", "open_table"]
 
 SIMULATED = "simulated-gas-pipeline"
 
 
 def load_table(
+    data: str,
+    *,
+    max_rows: int | None = None,
+    seed: int = 0,
+    **options: Any,  # noqa: ANN401 - `open_table` declares them
+) -> Table:
+    """Load a table without infinities, undeclared text, unlabelled rows or classes of one row.
+
+    Parameters
+    ----------
+    data, options
+        As in `open_table`.
+    max_rows
+        If the table has more rows, a sample is drawn that keeps every row of the rare classes; see
+        `rareflow.data.stream.Stream.table`. All of them by default.
+    seed
+        Seed of the simulator and of the sample.
+
+    Returns
+    -------
+    Table
+        Named after the recipe, else after the file; its notes say what was done.
+
+    Raises
+    ------
+    ConfigError
+        If an option's value is refused.
+    DataError
+        If the data cannot be used as they are; the message says which option helps.
+    """
+    return open_table(data, seed=seed, **options).table(max_rows, seed=seed)
+
+
+def open_table(
     data: str,
     *,
     label: str | None = None,
@@ -34,8 +76,8 @@ def load_table(
     rare_classes: str = "error",
     rows: int | None = None,
     seed: int = 0,
-) -> Table:
-    """Load a table without infinities, undeclared text, unlabelled rows or classes of one row.
+) -> Stream:
+    """Check all rows of a table, so that it can be had frame by frame; a Parquet file is never held whole.
 
     An empty text leaves an option unset.
 
@@ -62,11 +104,6 @@ def load_table(
     seed
         Seed of the simulator.
 
-    Returns
-    -------
-    Table
-        Named after the recipe, else after the file; its notes say what was done.
-
     Raises
     ------
     ConfigError
@@ -78,34 +115,99 @@ def load_table(
     _check_choice("--rare-classes", rare_classes or "error", checks.RARE_CLASSES)
     drop, categorical = [name for name in drop if name], [name for name in categorical if name]
     known = _find_recipe(data, recipe)
-    wanted = label or (known.label if known else "")
-    frame, notes = _read(data, rows, seed, wanted)
-    target = checks.find_label(frame, wanted, drop)
-    checks.check_names(frame, drop, "--drop")
-    checks.check_names(frame, categorical, "--categorical")
-    if known:
-        frame, done = known.clean(frame, target)
-        notes += done
-    if drop:
-        frame = frame.drop(columns=drop, errors="ignore")
-        notes += (f"Columns were left out as asked: {', '.join(drop)}.",)
-    checks.check_features(frame, target)
-    frame = checks.declare_categories(frame, categorical, target)
-    frame, done = checks.settle_infinities(frame, target, infinities or (known.infinities if known else ""))
-    notes += done
-    checks.check_labels(frame, target)
-    frame, done = checks.settle_rare_classes(frame, target, rare_classes or "error")
-    notes += done
-    checks.check_classes(frame, target)
-    features = frame.drop(columns=target)
-    return Table(
-        frame=frame,
-        schema=Schema.infer(features, clocks=_clocks(features, known)),
+    label = label or (known.label if known else "")
+    source = _open(data, rows, seed, label)
+    target = find_label(source.head, label, drop)
+    check_names(source.head, drop, "--drop")
+    check_names(source.head, categorical, "--categorical")
+    wanted = _Wanted(
+        target,
+        known,
+        tuple(drop),
+        tuple(categorical),
+        infinities or (known.infinities if known else ""),
+        rare_classes or "error",
+    )
+    steps, notes, counts = _plan(source, wanted)
+    return Stream(
+        source,
+        tuple(steps),
         label=target,
+        class_counts=dict(sorted(counts.items(), key=lambda each: (-each[1], each[0]))),
+        clocks=tuple(name for name in wanted.features(source) if name in known.clocks) if known else (),
         name=known.name if known else _slug(data),
-        notes=notes,
+        notes=tuple(notes),
         simulated=data == SIMULATED,
     )
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """The options, settled: each as `open_table` has it."""
+
+    label: str
+    recipe: Recipe | None
+    drop: tuple[str, ...]
+    categorical: tuple[str, ...]
+    infinities: str
+    rare_classes: str
+
+    def features(self, source: Source) -> list[str]:
+        """Give the columns that stay, without the label."""
+        identifiers = self.recipe.identifiers if self.recipe else ()
+        return [name for name in source.head.columns if name not in (self.label, *self.drop, *identifiers)]
+
+
+def _plan(source: Source, wanted: _Wanted) -> tuple[list[checks.Step], list[str], dict[str, int]]:
+    """Look at all rows, decide what is done to each, say so, and count the rows of each class after it."""
+    notes, features = list(source.notes), wanted.features(source)
+    facts = Facts(
+        wanted.label,
+        floats=tuple(name for name in features if name not in wanted.categorical),
+        declared=tuple(name for name in features if name in wanted.categorical),
+        drops_infinite=wanted.infinities == "drop",
+    ).gather(source.frames(notes), source.head.columns)
+    steps, named = _columns(source, wanted, facts.labels[wanted.label])
+    notes += named
+    names = _apply(steps, facts.labels)[wanted.label].astype("str")
+    head = _apply(steps, source.head)
+    checks.check_features(features, wanted.label, facts.empty)
+    checks.check_text(head, wanted.categorical, wanted.label, source.frames)
+    steps.append(checks.declare_categories(head, wanted.categorical, wanted.label, facts.values))
+    infinite, done = checks.settle_infinities(facts, wanted.infinities)
+    notes += done
+    checks.check_labels(facts)
+    rare, done, counts = checks.settle_rare_classes(
+        _counts(names, facts.label_rows), wanted.label, wanted.rare_classes
+    )
+    checks.check_classes(counts, wanted.label)
+    return [*steps, infinite, rare], [*notes, *done], counts
+
+
+def _columns(source: Source, wanted: _Wanted, labels: pd.Series) -> tuple[list[checks.Step], list[str]]:
+    """Decide on names and columns: by the recipe, then as asked."""
+    steps: list[checks.Step] = []
+    notes: list[str] = []
+    if wanted.recipe:
+        cleaning = wanted.recipe.cleaning(labels, source.head.columns)
+        steps.append(cleaning)
+        notes += cleaning.notes
+    if wanted.drop:
+        steps.append(lambda frame: frame.drop(columns=list(wanted.drop), errors="ignore"))
+        notes.append(f"Columns were left out as asked: {', '.join(wanted.drop)}.")
+    return steps, notes
+
+
+def _apply(steps: list[checks.Step], frame: pd.DataFrame) -> pd.DataFrame:
+    for step in steps:
+        frame = step(frame)
+    return frame
+
+
+def _counts(names: pd.Series, rows: NDArray[np.intp]) -> dict[str, int]:
+    """Count the rows of each class that has any, by its name."""
+    counts = pd.Series(rows).groupby(names.to_numpy(dtype=object)).sum()
+    return {str(name): int(count) for name, count in counts.items() if count}
 
 
 def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
@@ -119,22 +221,17 @@ def _find_recipe(data: str, name: str | None) -> Recipe | None:
     return RECIPES["gas-pipeline"] if data == SIMULATED else None
 
 
-def _read(data: str, rows: int | None, seed: int, label: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Read a source, or simulate the built-in one."""
+def _open(data: str, rows: int | None, seed: int, label: str) -> Source:
+    """Open a source, or simulate the built-in one."""
     if data != SIMULATED:
         if rows is not None:
             raise ConfigError(f"--rows {rows} is for --data {SIMULATED} only; leave it out")
-        return read(data, label=label)
+        return open_source(data, label=label)
     # The simulator is imported here because few tables are simulated.
     from rareflow.data.simulator import simulate_gas_pipeline  # noqa: PLC0415
 
-    if rows is None:
-        return simulate_gas_pipeline(seed=seed), ()
-    return simulate_gas_pipeline(rows, seed=seed), ()
-
-
-def _clocks(features: pd.DataFrame, recipe: Recipe | None) -> tuple[str, ...]:
-    return tuple(name for name in recipe.clocks if name in features.columns) if recipe else ()
+    frame = simulate_gas_pipeline(seed=seed) if rows is None else simulate_gas_pipeline(rows, seed=seed)
+    return Source([Held(Path(data), frame)])
 
 
 def _slug(source: str) -> str:

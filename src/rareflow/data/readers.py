@@ -6,33 +6,21 @@ import codecs
 import difflib
 import glob
 import gzip
-import zlib
-from collections import Counter
-from itertools import chain
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from rareflow.data.arff import parse_arff
+from rareflow.data.names import unique_names
+from rareflow.data.parquet import ParquetPart, settle_objects
+from rareflow.data.source import Held, Part, Source, readable
 from rareflow.errors import DataError
 
-__all__ = ["ENDINGS", "read", "read_frame", "unique_names"]
+__all__ = ["ENDINGS", "open_source", "read", "read_frame"]
 
 ENDINGS = (".csv", ".csv.gz", ".arff", ".parquet")
-
-# What pyarrow hands to pandas as objects, by the name pandas has for it, and the dtype that it should have.
-_OBJECTS = {
-    "boolean": "boolean",
-    "bytes": "str",
-    "date": "datetime64[s]",
-    "decimal": "float64",
-    "empty": "float64",
-    "time": "str",
-}
-
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -49,7 +37,28 @@ def read_frame(source: str) -> pd.DataFrame:
 
 
 def read(source: str, *, label: str = "") -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Read a table and say what had to be tolerated on the way.
+    """Read all rows of a source at once.
+
+    Returns
+    -------
+    frame
+        Shape ``(rows, columns)``, index 0..rows-1, in file order.
+    notes
+        One sentence for each thing tolerated.
+
+    Raises
+    ------
+    DataError
+        As `open_source`, or if a file holds blank rows only.
+    """
+    opened, notes = open_source(source, label=label), list[str]()
+    frames = list(opened.frames(notes))
+    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
+    return frame, (*opened.notes, *notes)
+
+
+def open_source(source: str, *, label: str = "") -> Source:
+    """Open a table to be read frame by frame; what is Parquet is never held whole.
 
     Column names are trimmed of white space; a repeated name gets the suffix ``.1``, ``.2`` and so on. Rows in
     which every value is missing are dropped. Dtypes are those of the file; CSV columns get theirs from all of
@@ -63,38 +72,14 @@ def read(source: str, *, label: str = "") -> tuple[pd.DataFrame, tuple[str, ...]
     label
         A column of a CSV whose numbers are names: where numbers would not tell 01 from 1, it stays text.
 
-    Returns
-    -------
-    frame
-        Shape ``(rows, columns)``, index 0..rows-1, in file order.
-    notes
-        One sentence for each thing tolerated.
-
     Raises
     ------
     DataError
         If no such file is found, or one cannot be read, is empty or has other columns than the first.
     """
-    paths = _find(source)
     notes: list[str] = []
-    frames = [_read_file(path, notes, label) for path in paths]
-    return _concatenate(paths, frames), tuple(notes)
-
-
-def unique_names(names: list[str]) -> list[str]:
-    """Trim names of white space, and give every repeated one the first free suffix ``.1``, ``.2``, ..."""
-    trimmed = [str(name).strip() for name in names]
-    taken = set(trimmed)
-    seen: set[str] = set()
-    unique = []
-    for name in trimmed:
-        candidate, suffix = name, 0
-        while candidate in seen or (suffix and candidate in taken):
-            suffix += 1
-            candidate = f"{name}.{suffix}"
-        seen.add(candidate)
-        unique.append(candidate)
-    return unique
+    parts = [_open(path, notes, label) for path in _find(source)]
+    return Source(parts, tuple(notes))
 
 
 def _find(source: str) -> list[Path]:
@@ -136,35 +121,23 @@ def _nearby(path: Path) -> str:
     return f"; did you mean {path.parent / near[0]}?" if near else "; give --data a path that exists"
 
 
-def _read_file(path: Path, notes: list[str], label: str) -> pd.DataFrame:
-    """Read one file of any known kind."""
-    try:
+def _open(path: Path, notes: list[str], label: str) -> Part:
+    """Open one file of any known kind."""
+    part: Part
+    with readable(path):
         if _ending(path) == ".parquet":
-            frame = _read_parquet(path)
+            part = ParquetPart(path)
         elif _ending(path) == ".arff":
-            frame = parse_arff(_text(path, notes), path)
+            part = _held(path, parse_arff(_text(path, notes), path))
         else:
-            frame = _read_csv(path, notes, label)
-    except (pa.ArrowException, OSError, EOFError, zlib.error) as err:
-        raise DataError(f"{path}: cannot be read, is it damaged or cut short? ({_first_line(err)})") from err
-    frame.columns = pd.Index(unique_names(list(frame.columns)))
-    if frame.empty:
+            part = _held(path, _read_csv(path, notes, label))
+    if not part.rows or part.witness.columns.empty:
         raise DataError(f"{path}: holds no rows; give --data a file with rows below its header")
-    objects = [name for name in frame.columns if pd.api.types.is_object_dtype(frame[name].dtype)]
-    kinds = {name: pd.api.types.infer_dtype(frame[name]) for name in objects}
-    try:
-        frame = frame.astype({name: _OBJECTS[kind] for name, kind in kinds.items() if kind in _OBJECTS})
-    except UnicodeDecodeError as err:
-        names = [name for name, kind in kinds.items() if kind == "bytes"]
-        raise DataError(
-            f"{path}: columns {names} hold bytes that are no text; write numbers or text"
-        ) from err
-    return _drop_blank_rows(frame, path, notes)
+    return part
 
 
-def _first_line(err: Exception) -> str:
-    lines = str(err).splitlines()
-    return lines[0][:200] if lines else type(err).__name__
+def _held(path: Path, frame: pd.DataFrame) -> Held:
+    return Held(path, settle_objects(frame.set_axis(unique_names(list(frame.columns)), axis=1), path))
 
 
 def _text(path: Path, notes: list[str]) -> bytes:
@@ -252,76 +225,3 @@ def _looks_like_values(header: list[str]) -> bool:
     numbers = pd.to_numeric(pd.Series(header), errors="coerce").dropna()
     counts = numbers.diff().iloc[1:].eq(1).all() and len(numbers) > 1
     return 2 * len(numbers) > len(header) and not counts
-
-
-def _read_parquet(path: Path) -> pd.DataFrame:
-    """Read Parquet; a note of pandas's in it that cannot be read is a damage like another."""
-    try:
-        return _parse_parquet(path)
-    except DataError:
-        raise
-    except (AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as err:
-        raise DataError(
-            f"{path}: cannot be read, is it damaged or cut short? ({_first_line(err)}); write it again"
-        ) from err
-
-
-def _parse_parquet(path: Path) -> pd.DataFrame:
-    schema = pq.read_schema(path)
-    nested = [field.name for field in schema if pa.types.is_nested(field.type)]
-    if nested:
-        raise DataError(f"{path}: columns {nested} hold nested values; write a file without them")
-    repeated = sorted(name for name, count in Counter(schema.names).items() if count > 1)
-    if repeated:
-        raise DataError(
-            f"{path}: column names {repeated} occur twice; write a file with one column of each name"
-        )
-    frame = pd.read_parquet(path)
-    # Of half-precision numbers pandas can make no index; they are single-precision numbers as well.
-    frame = frame.astype({name: "float32" for name in frame.columns if frame[name].dtype == "float16"})
-    # Parquet itself forgets that numbers were categories; what pandas noted beside the schema remembers.
-    written = (schema.pandas_metadata or {}).get("columns", [])
-    categorical = [column["name"] for column in written if column["pandas_type"] == "categorical"]
-    frame = frame.astype({name: "category" for name in categorical if name in frame.columns})
-    # An index that has a name was a column once; one that has none only counts rows.
-    return frame.reset_index(drop=frame.index.names == [None])
-
-
-def _drop_blank_rows(frame: pd.DataFrame, path: Path, notes: list[str]) -> pd.DataFrame:
-    """Drop the rows in which every value is missing."""
-    blank = frame.iloc[:, 0].isna()
-    for name in frame.columns[1:]:
-        if not blank.any():
-            return frame
-        blank &= frame[name].isna()
-    if blank.all():
-        raise DataError(f"{path}: holds blank rows only; give --data a file with values")
-    if blank.any():
-        notes.append(f"{path.name} holds {int(blank.sum())} blank rows; they were dropped.")
-    return frame[~blank].reset_index(drop=True)
-
-
-def _concatenate(paths: list[Path], frames: list[pd.DataFrame]) -> pd.DataFrame:
-    """Put the frames one below the other, the columns in the order of the first."""
-    if len(frames) == 1:
-        return frames[0]
-    names = frames[0].columns
-    for path, frame in zip(paths, frames, strict=True):
-        lacking, further = names.difference(frame.columns), frame.columns.difference(names)
-        if len(lacking) or len(further):
-            raise DataError(
-                f"{path}: its columns are not those of {paths[0]} (it lacks {list(lacking)}, "
-                f"it has besides {list(further)}); give --data files with the same columns"
-            )
-    categories = {name: _shared_categories([frame[name] for frame in frames]) for name in names}
-    dtypes = {name: dtype for name, dtype in categories.items() if dtype is not None}
-    return pd.concat([frame.astype(dtypes) for frame in frames], ignore_index=True)
-
-
-def _shared_categories(columns: list[pd.Series]) -> pd.CategoricalDtype | None:
-    """Give the union of the categories, without which a categorical column would fall apart into objects."""
-    if not all(isinstance(column.dtype, pd.CategoricalDtype) for column in columns):
-        return None
-    return pd.CategoricalDtype(
-        list(dict.fromkeys(chain.from_iterable(column.cat.categories for column in columns)))
-    )

@@ -6,7 +6,7 @@ The classes are those of the paper's Tables 1 and 2.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from rareflow.errors import ConfigError, DataError
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["RECIPES", "Recipe", "find_recipe"]
+__all__ = ["RECIPES", "Cleaning", "Recipe", "find_recipe"]
 
 
 @dataclass(frozen=True)
@@ -74,16 +74,20 @@ class Recipe:
         DataError
             If a label is unknown.
         """
-        names = self._class_names(frame[label])
+        cleaning = self.cleaning(frame[label], frame.columns)
+        return cleaning(frame), cleaning.notes
+
+    def cleaning(self, labels: pd.Series, columns: Iterable[str]) -> Cleaning:
+        """Decide how to clean a table of these labels (once each is enough) and columns; errors as above."""
+        names = self._class_names(labels)
         renamed = sorted(f"{old} -> {new}" for old, new in names.items() if str(old) != new)
-        left_out = [name for name in self.identifiers if name in frame.columns]
+        left_out = tuple(name for name in self.identifiers if name in columns)
         notes = [f"Labels were renamed: {', '.join(renamed)}."] if renamed else []
         if left_out:
             notes.append(f"Identifiers were left out: {', '.join(left_out)}.")
-        present = {*names.values(), *frame.columns}
+        present = {*names.values(), *columns}
         notes += [remark for name, remark in self.remarks.items() if name in present]
-        cleaned = frame.assign(**{label: frame[label].map(names).astype("str")})
-        return cleaned.drop(columns=left_out), tuple(notes)
+        return Cleaning(str(labels.name), names, left_out, tuple(notes))
 
     def _class_names(self, labels: pd.Series) -> dict[object, str]:
         """Give the class of each distinct label."""
@@ -97,6 +101,33 @@ class Recipe:
                 f"it knows {', '.join(self.classes)}: correct the label, or leave --recipe out"
             )
         return {value: known[_spelling(value)] for value in found}
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """What a recipe does to every row of one table.
+
+    Parameters
+    ----------
+    label
+        The label column's name.
+    names
+        The class of each label.
+    left_out
+        Columns to leave out.
+    notes
+        One sentence for each thing done or to be known.
+    """
+
+    label: str
+    names: Mapping[object, str]
+    left_out: tuple[str, ...]
+    notes: tuple[str, ...]
+
+    def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Clean rows; a missing label stays missing."""
+        named = frame.assign(**{self.label: frame[self.label].map(self.names).astype("str")})
+        return named.drop(columns=list(self.left_out), errors="ignore")
 
 
 def _spelling(label: object) -> str:

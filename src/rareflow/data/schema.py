@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from rareflow.errors import DataError
 
-__all__ = ["Column", "Kind", "Schema"]
+__all__ = ["Column", "ColumnTally", "Kind", "Schema"]
 
 _BINARY_VALUES = 2
 
@@ -69,38 +71,87 @@ class Column:
         DataError
             If every value is missing, or a number is infinite.
         """
-        name = str(values.name)
-        present = values.dropna()
-        if present.empty:
-            raise DataError(f"column {name!r} holds no value at all; leave it out with --drop {name!r}")
-        missing = len(present) < len(values)
-        if pd.api.types.is_numeric_dtype(values.dtype) and not pd.api.types.is_bool_dtype(values.dtype):
-            numbers = present.to_numpy(dtype=np.float64)
-            if not np.isfinite(numbers).all():
-                bad = numbers[~np.isfinite(numbers)][0]
-                raise DataError(
-                    f"column {name!r} holds infinite values ({bad} is the first); "
-                    "say what they mean with --infinities missing|drop, or name a --recipe that knows them"
-                )
-            whole = bool((numbers == np.rint(numbers)).all())
-            kind = _kind(_few(present), missing=missing, other=Kind.INTEGER if whole else Kind.CONTINUOUS)
-            return cls(name, kind, str(values.dtype), float(numbers.min()), float(numbers.max()), (), missing)
-        categories = tuple(sorted((_plain(value) for value in present.unique()), key=str))
-        kind = _kind(len(categories), missing=missing, other=Kind.CATEGORICAL)
-        dtype = "category" if isinstance(values.dtype, pd.CategoricalDtype) else str(values.dtype)
-        return cls(name, kind, dtype, None, None, categories, missing)
+        seen = ColumnTally(str(values.name), values.dtype)
+        seen.add(values)
+        return seen.column
 
 
-def _few(present: pd.Series) -> int:
-    """Count the distinct numbers of a column to three, which is as many as matter here.
+class ColumnTally:
+    """What has been seen of a column so far.
 
-    In the column's own dtype: as floats, two integers beyond 2**53 could be the same.
+    Parameters
+    ----------
+    name, dtype
+        The column's; all of its values have this dtype.
+
+    Attributes
+    ----------
+    missing
+        Number of missing values seen.
     """
-    numbers = present.to_numpy()
-    low, high = numbers.min(), numbers.max()
-    if low == high:
-        return 1
-    return 2 if ((numbers == low) | (numbers == high)).all() else 3
+
+    def __init__(self, name: str, dtype: Any) -> None:  # noqa: ANN401 - numpy's or pandas' own
+        self.name, self.dtype, self.missing = name, dtype, 0
+        self._is_numeric = is_numeric_dtype(dtype) and not is_bool_dtype(dtype)
+        self._values: dict[Any, None] = {}
+        self._low, self._high, self._whole, self._many = math.inf, -math.inf, True, False
+
+    def add(self, values: pd.Series) -> None:
+        """Look at further values.
+
+        Raises
+        ------
+        DataError
+            If a number is infinite.
+        """
+        present = values.dropna()
+        self.missing += len(values) - len(present)
+        if present.empty:
+            return
+        if self._is_numeric:
+            self._add_numbers(present)
+        else:
+            self._values |= dict.fromkeys(map(_plain, present.unique()))
+
+    def _add_numbers(self, present: pd.Series) -> None:
+        numbers = present.to_numpy(dtype=np.float64)
+        if not np.isfinite(numbers).all():
+            bad = numbers[~np.isfinite(numbers)][0]
+            raise DataError(
+                f"column {self.name!r} holds infinite values ({bad} is the first); "
+                "say what they mean with --infinities missing|drop, or name a --recipe that knows them"
+            )
+        self._whole = self._whole and bool((numbers == np.rint(numbers)).all())
+        self._low, self._high = min(self._low, float(numbers.min())), max(self._high, float(numbers.max()))
+        if not self._many:
+            # In the column's own dtype: as floats, two integers beyond 2**53 could be the same.
+            own = present.to_numpy()
+            low, high = own.min(), own.max()
+            self._values |= {_plain(low): None, _plain(high): None}
+            self._many = not ((own == low) | (own == high)).all() or len(self._values) > _BINARY_VALUES
+
+    @property
+    def column(self) -> Column:
+        """The column as far as it has been seen.
+
+        Raises
+        ------
+        DataError
+            If every value is missing.
+        """
+        if not self._values:
+            raise DataError(
+                f"column {self.name!r} holds no value at all; leave it out with --drop {self.name!r}"
+            )
+        missing = self.missing > 0
+        distinct = _BINARY_VALUES + 1 if self._many else len(self._values)
+        if self._is_numeric:
+            kind = _kind(distinct, missing=missing, other=Kind.INTEGER if self._whole else Kind.CONTINUOUS)
+            return Column(self.name, kind, str(self.dtype), self._low, self._high, (), missing)
+        kind = _kind(distinct, missing=missing, other=Kind.CATEGORICAL)
+        dtype = "category" if isinstance(self.dtype, pd.CategoricalDtype) else str(self.dtype)
+        categories = tuple(sorted(self._values, key=str))
+        return Column(self.name, kind, dtype, None, None, categories, missing)
 
 
 def _kind(distinct: int, *, missing: bool, other: Kind) -> Kind:

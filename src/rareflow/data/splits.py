@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rareflow.data.sample import quotas
 from rareflow.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -158,12 +159,7 @@ def _thin(table: Table, max_rows: int, rng: np.random.Generator) -> NDArray[np.i
     if max_rows < 2 * len(names):
         raise ConfigError(f"max_rows={max_rows} leaves less than 2 rows for each of {len(names)} classes")
     size = np.bincount(code)
-    caps = np.arange(size.max() + 1)
-    kept = np.cumsum([0, *(len(size) - np.searchsorted(np.sort(size), caps[1:]))])
-    cap = int(np.searchsorted(kept, max_rows, side="right")) - 1
-    # The rows that an equal cap leaves over go one each to the largest classes.
-    quota = np.minimum(size, cap)
-    quota[np.argsort(-size, kind="stable")[: max_rows - kept[cap]]] += 1
+    quota = quotas(size, max_rows)
     order = rng.permutation(len(code))
     order = order[np.argsort(code[order], kind="stable")]
     rank = np.arange(len(code)) - np.repeat(np.cumsum(size) - size, size)

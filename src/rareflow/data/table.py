@@ -13,9 +13,11 @@ import pandas as pd
 from rareflow.data.schema import Schema
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
-__all__ = ["Table"]
+__all__ = ["Table", "hash_values", "joint_digest"]
 
 
 @dataclass(frozen=True)
@@ -70,16 +72,36 @@ class Table:
     @cached_property
     def digest(self) -> str:
         """Hexadecimal SHA-256 of names, dtypes and values: equal tables have equal digests."""
-        digest = hashlib.sha256(self.label.encode())
-        for name in self.frame.columns:
-            column = self.frame[name]
-            digest.update(f"\0{name}\0{column.dtype}\0".encode())
-            digest.update(pd.util.hash_pandas_object(column, index=False).to_numpy().tobytes())
-        return digest.hexdigest()
+        values = (hash_values(self.frame[name]).tobytes() for name in self.frame.columns)
+        return joint_digest(self.label, self.frame.dtypes, values)
 
     def take(self, rows: NDArray[np.intp]) -> Table:
         """Give the table of these rows, in this order, under the same schema."""
         return replace(self, frame=self.frame.iloc[rows].reset_index(drop=True))
 
+    @property
+    def head(self) -> pd.DataFrame:
+        """The columns with their dtypes, and no row."""
+        return self.frame.iloc[:0]
+
+    @property
+    def clocks(self) -> tuple[str, ...]:
+        """The schema's clocks."""
+        return self.schema.clocks
+
     def __len__(self) -> int:
         return len(self.frame)
+
+
+def hash_values(column: pd.Series) -> NDArray[np.uint64]:
+    """Hash each value to 64 bits, ``(rows,)``, the same wherever it stands."""
+    return np.asarray(pd.util.hash_pandas_object(column, index=False), dtype=np.uint64)
+
+
+def joint_digest(label: str, dtypes: pd.Series, columns: Iterable[bytes]) -> str:
+    """Give the SHA-256 of a label's name and of each column's name, dtype and what stands for its values."""
+    digest = hashlib.sha256(label.encode())
+    for (name, dtype), values in zip(dtypes.items(), columns, strict=True):
+        digest.update(f"\0{name}\0{dtype}\0".encode())
+        digest.update(values)
+    return digest.hexdigest()

@@ -14,7 +14,7 @@ from rareflow.evaluation.classifiers import DETECTORS, check_detectors, fit_pred
 from rareflow.evaluation.metrics import Scores, score
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -85,6 +85,7 @@ def evaluate_detectors(
     odds: Mapping[str, float] | None = None,
     seed: int,
     n_threads: int = 1,
+    on_score: Callable[[str, Scores], None] = lambda _name, _scores: None,
 ) -> dict[str, Scores]:
     """Train each detector on one table and score it on another.
 
@@ -108,6 +109,9 @@ def evaluate_detectors(
         Seed of every detector's own randomness.
     n_threads
         Threads that one detector may use, at least 1.
+    on_score
+        Called with each detector's name and scores as soon as they are known; raise there to leave out the
+        detectors that follow.
 
     Returns
     -------
@@ -138,6 +142,7 @@ def evaluate_detectors(
             name, train, codes, test, weight=weight, odds=factors, seed=seed, n_threads=n_threads
         )
         scores[name] = score(test_y, classes[predicted], labels=labels)
+        on_score(name, scores[name])
     return scores
 
 

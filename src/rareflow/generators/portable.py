@@ -21,10 +21,10 @@ import re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain, zip_longest
+from functools import cached_property, partial
+from itertools import zip_longest
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numba
 import numpy as np
@@ -35,7 +35,7 @@ from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
 
 __all__ = [
@@ -60,9 +60,9 @@ _BATCH_ROWS = 65_536  # a frame's: one thread draws it, from a random source of 
 _CHUNK_ROWS = 4_096  # drawn at once, so few that they stay in the processor's cache
 _MAX_THREADS = 8  # each holds a batch in memory
 _FILTER_ROUNDS = 4  # so many times the rows asked for are judged; then any will do
-_EARLY_TREES = 60  # percent of the forest's that judge every row
+_EARLY_TREES = (52, 56, 60, 69, 78, 88, 100)  # percent of the forest's, after which decided rows leave
+_SLACK = np.array([0.01, 0.01, 0.0, 0.01, 0.01, 0.01, 0.01])  # of a lead that decides
 _DEEPEST = 64  # levels of any tree, so that no walk goes round for ever
-_BLOCK_ROWS = 16  # that walk down a tree side by side
 _EVEN = 0.5
 _DAMAGED = "; the generator's files are damaged or were tampered with: load another copy"
 _SPEC, _WEIGHTS = "spec.json", "weights.safetensors"
@@ -73,6 +73,7 @@ _HOTTEST = 1e6  # factor on noise; far beyond it float32 overflows
 _MAX_ROWS = 1_000_000  # that one call of a served model gives, unless its operator says otherwise
 
 Array = NDArray[Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -144,10 +145,6 @@ class Draw:
 
     def __len__(self) -> int:
         return self.modes.shape[1]
-
-    def take(self, rows: Array | slice) -> Draw:
-        """Give some of the rows, by number."""
-        return Draw(self.scalars[:, rows], self.modes[:, rows])
 
 
 class PortableGenerator:
@@ -357,10 +354,9 @@ class PortableGenerator:
         ValueError
             If the label is unknown, or the count or the temperature out of its range.
         """
-        rows = self._check(label, count, temperature)
-        return _joined(
-            self._batches(label, rows, np.random.SeedSequence(seed), temperature, with_label=False)
-        )
+        count = self._check(label, count, temperature)
+        asked = [_Asked(self.classes.index(label), count, np.random.SeedSequence(seed))]
+        return self._drawn(asked, temperature, with_label=False)
 
     def table(
         self, wanted: pd.DataFrame, *, seed: int | None = None, temperature: float = 1.0
@@ -370,7 +366,7 @@ class PortableGenerator:
         The rows come in the order asked for, in the training table's own columns and dtypes. Errors are
         `sample`'s, and a ValueError if one of the two columns is missing.
         """
-        return _joined(self.batches(wanted, seed=seed, temperature=temperature))
+        return self._drawn(self._asked(wanted, seed, temperature), temperature, with_label=True)
 
     def batches(
         self, wanted: pd.DataFrame, *, seed: int | None = None, temperature: float = 1.0
@@ -382,33 +378,56 @@ class PortableGenerator:
 
         Errors are `table`'s and come at once, before the first frame is asked for.
         """
-        asked = self._asked(wanted, temperature)
-        return chain.from_iterable(
-            self._batches(
-                label,
-                count,
-                np.random.SeedSequence(None if seed is None else [seed, i]),
-                temperature,
-                with_label=True,
-            )
-            for i, (label, count) in enumerate(asked or [(self.classes[0], 0)])
-        )
+        asked = self._asked(wanted, seed, temperature)
+
+        def frame(one: _Asked, rows: int, own: np.random.SeedSequence) -> pd.DataFrame:
+            room = self._room(rows)
+            self._fill(room, slice(0, rows), one.index, np.random.default_rng(own), temperature)
+            return self._frame(room, np.full(rows, one.index))
+
+        return _in_threads(partial(frame, one, rows, own) for one in asked for rows, own in one.batches())
 
     def check_total(self, wanted: pd.DataFrame, max_rows: int) -> None:
         """Refuse a frame of counts, as `table` takes it, that asks for more rows than `max_rows` in all."""
-        total = sum(count for _, count in self._asked(wanted))
+        total = sum(one.count for one in self._asked(wanted))
         if total > max_rows:
             raise ValueError(
                 f"the counts ask for {total:,} rows, more than {max_rows=}; ask for fewer at a time, or load "
                 "the model with model_config={'max_rows': ROWS} (a server: MLFLOW_PYFUNC_INFERENCE_CONFIG)"
             )
 
-    def _asked(self, wanted: pd.DataFrame, temperature: float = 1.0) -> list[tuple[str, int]]:
-        """Read labels and counts off a frame; errors are `table`'s."""
+    def _drawn(self, asked: list[_Asked], temperature: float, *, with_label: bool) -> pd.DataFrame:
+        """Draw all that is asked for as one frame: threads write each batch where it belongs."""
+        room = self._room(sum(one.count for one in asked))
+
+        def tasks() -> Iterator[Callable[[], None]]:
+            start = 0
+            for one in asked:
+                for rows, own in one.batches():
+                    part, rng = slice(start, start + rows), np.random.default_rng(own)
+                    yield partial(self._fill, room, part, one.index, rng, temperature)
+                    start += rows
+
+        for _ in _in_threads(tasks()):
+            pass
+        kinds = np.repeat([one.index for one in asked], [one.count for one in asked])
+        makers = self._columns_of(room, kinds if with_label else None)
+        columns = dict(zip(makers, _in_threads(makers.values()), strict=True))
+        return pd.DataFrame(columns, index=pd.RangeIndex(len(room)), copy=False)
+
+    def _asked(self, wanted: pd.DataFrame, seed: int | None = None, temperature: float = 1.0) -> list[_Asked]:
+        """Read the counts wanted, each with its own random source; nothing wanted is no row of a class."""
         if not {"label", "count"} <= set(wanted.columns):
             raise ValueError(f"the counts need columns 'label' and 'count', not {list(wanted.columns)}")
-        pairs = zip(wanted["label"].astype(str), wanted["count"], strict=True)
-        return [(label, self._check(label, count, temperature)) for label, count in pairs]
+        pairs = list(zip(wanted["label"].astype(str), wanted["count"], strict=True))
+        return [
+            _Asked(
+                self.classes.index(label),
+                self._check(label, count, temperature),
+                np.random.SeedSequence(None if seed is None else [seed, i]),
+            )
+            for i, (label, count) in enumerate(pairs or [(self.classes[0], 0)])
+        ]
 
     def _check(self, label: str, count: Any, temperature: float) -> int:  # noqa: ANN401 - what a user gave
         """Refuse what cannot be drawn; give the count."""
@@ -427,40 +446,28 @@ class PortableGenerator:
             )
         return whole
 
-    def _batches(
-        self, label: str, count: int, seed: np.random.SeedSequence, temperature: float, *, with_label: bool
-    ) -> Iterator[pd.DataFrame]:
-        """Draw frames side by side in threads, give them in order; the number of threads changes no bit."""
-        index = self.classes.index(label)
+    def _room(self, count: int) -> Draw:
+        """Give room for so many rows."""
+        return Draw(
+            np.empty((self.layout.scalars, count)), np.empty((len(self.layout.sizes), count), np.int16)
+        )
 
-        def frame(rows: int, own: np.random.SeedSequence) -> pd.DataFrame:
-            draw = self._draw_kept(index, rows, np.random.default_rng(own), temperature)
-            return self._frame(draw, self.spec["classes"][index]["value"] if with_label else None)
-
-        starts = range(0, max(count, 1), _BATCH_ROWS)
-        workers = min(_threads(), len(starts))
-        ahead: deque[Future[pd.DataFrame]] = deque()
-        # Threads that each wait for BLAS's own threads are slower than one.
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
-            for start in starts:
-                ahead.append(pool.submit(frame, min(_BATCH_ROWS, count - start), seed.spawn(1)[0]))
-                if len(ahead) > workers:
-                    yield ahead.popleft().result()
-            while ahead:
-                yield ahead.popleft().result()
-
-    def _draw_kept(self, index: int, count: int, rng: np.random.Generator, temperature: float) -> Draw:
-        """Draw rows; with a filter, those that the forest gives to their own class."""
-        kept: list[Draw] = []
-        lacking, judged = count, _FILTER_ROUNDS * count if self._forest else 0
-        while lacking or not kept:
+    def _fill(
+        self, room: Draw, part: slice, index: int, rng: np.random.Generator, temperature: float
+    ) -> None:
+        """Draw rows into a part of some room; with a filter, those that the forest gives to their class."""
+        start, judged = part.start, _FILTER_ROUNDS * (part.stop - part.start) if self._forest else 0
+        while start < part.stop:
+            lacking = part.stop - start
             draw = self.draw(index, min(_CHUNK_ROWS, lacking + lacking // 16 + 1), rng, temperature)
+            rows = np.arange(len(draw))
             if judged > 0:  # a filter never costs rows
                 judged -= len(draw)
-                draw = draw.take(np.flatnonzero(self._is_own(draw, index)))
-            kept.append(draw.take(slice(lacking)))
-            lacking -= len(kept[-1])
-        return Draw(np.hstack([draw.scalars for draw in kept]), np.hstack([draw.modes for draw in kept]))
+                rows = np.flatnonzero(self._is_own(draw, index))
+            rows = rows[:lacking]
+            _put(draw.scalars, rows, room.scalars, start)
+            _put(draw.modes, rows, room.modes, start)
+            start += len(rows)
 
     def draw(
         self,
@@ -483,12 +490,15 @@ class PortableGenerator:
         if self.spec["sampling"]["mode"] == "crossover":
             near = self._neighbours(p, rng)  # not any row: a class's different attacks do not mix
             other = self._straight(near, self._neighbours(near, rng), rng)
-            draw = self._cross(draw, other, rng, is_whole=not cross)
+            self._cross(draw, other, rng, is_whole=not cross)
         return self._settle(draw)
 
     def _real(self, rows: Array) -> Draw:
         """Give real rows as they are."""
-        return Draw(self._columns["raw"][:, rows], self._columns["modes"][:, rows])
+        draw, rows = self._room(len(rows)), rows.astype(np.intp, copy=False)
+        _put(self._columns["raw"], rows, draw.scalars, 0)
+        _put(self._columns["modes"], rows, draw.modes, 0)
+        return draw
 
     def _straight(self, p: Array, q: Array, rng: np.random.Generator) -> Draw:
         """Draw rows on the straight line between real rows in the table's own units, as SMOTE does.
@@ -497,21 +507,16 @@ class PortableGenerator:
         """
         t = rng.random(len(p))
         nearer = self._real(np.where(t < _EVEN, p, q))
-        if self.spec["sampling"]["snap"] == "observed":
-            return nearer
-        one, other = self._columns["raw"][:, p], self._columns["raw"][:, q]
-        with np.errstate(over="ignore"):  # rounding may carry the line beyond the last float
-            line = self._bounded((1 - t) * one + t * other)
-        return Draw(np.where((one == other) | np.isnan(line), nearer.scalars, line), nearer.modes)
+        if self.spec["sampling"]["snap"] != "observed" and self._scale:
+            _straighten(nearer.scalars, self._columns["raw"], p, q, t, self._scale["whole"])
+            self._bound(nearer.scalars)
+        return nearer
 
-    def _bounded(self, values: Array) -> NDArray[np.float64]:
-        """Round the whole scalars of ``(S, N)`` and keep all within the observed range."""
-        scale = self._scale
-        if not scale:
-            return values
-        whole = np.flatnonzero(scale["whole"])
-        values[whole] = np.round(values[whole])
-        return np.clip(values, scale["low"][:, None], scale["high"][:, None], out=values)
+    def _bound(self, values: Array) -> None:
+        """Keep scalars ``(S, N)`` within the observed range, in place."""
+        # Not compiled: which of two zeros of unlike sign it gives is numpy's own choice, and part of the bits
+        # that a seed gives.
+        np.clip(values, self._scale["low"][:, None], self._scale["high"][:, None], out=values)
 
     @cached_property
     def _groups(self) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -525,16 +530,13 @@ class PortableGenerator:
                 blocks[entry["block"]] = entry["group"]
         return scalars, blocks
 
-    def _cross(self, one: Draw, other: Draw, rng: np.random.Generator, *, is_whole: bool) -> Draw:
-        """Take each group of columns, or whole rows, from one or from the other, with even odds."""
+    def _cross(self, one: Draw, other: Draw, rng: np.random.Generator, *, is_whole: bool) -> None:
+        """Overwrite groups of columns, or whole rows, of one by the other's, with even odds."""
         scalars, blocks = self._groups
         groups = 1 + max(entry["group"] for entry in self.spec["columns"])
         is_one = rng.integers(0, 2, (1 if is_whole else groups, len(one)), dtype=bool)
-        is_one = np.broadcast_to(is_one, (groups, len(one)))
-        return Draw(
-            np.where(is_one[scalars], one.scalars, other.scalars),
-            np.where(is_one[blocks], one.modes, other.modes),
-        )
+        _mix(one.scalars, other.scalars, is_one, scalars % len(is_one))
+        _mix(one.modes, other.modes, is_one, blocks % len(is_one))
 
     def _parents(
         self, own: slice, count: int, rng: np.random.Generator
@@ -564,7 +566,9 @@ class PortableGenerator:
             return self._decode(mu[:, p] + noise * np.exp(0.5 * logvar[:, p]), index)
         if how["mode"] == "interpolation":
             return _add_lines(np.zeros((self.layout.width, len(p)), np.float32), self._anchors, p, q, t)
-        noise *= np.exp(0.5 * ((1 - t) * logvar[:, p] + t * logvar[:, q]))
+        deviations = _add_lines(np.zeros_like(noise), logvar, p, q, t)
+        deviations *= np.float32(0.5)
+        noise *= np.exp(deviations, out=deviations)
         bent = self._decode(_add_lines(noise, mu, p, q, t), index)
         if how["mode"] == "neighbours":
             return bent
@@ -595,35 +599,40 @@ class PortableGenerator:
     def _decode(self, z: Array, index: int) -> NDArray[np.float32]:
         """Run the decoder on latent points ``(latent_dim, N)`` of one class: codec vectors ``(D, N)``."""
         (first, biases), (second, bias), (last, end) = self._layers
-        h = _leak(first @ z, biases[:, index])
+        h = _leak(first @ z, biases[index])
         raw = last @ _leak(second @ h, bias)
         raw += end[:, None]
         return self.layout.probabilities(raw)
 
     @cached_property
     def _layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        """The decoder's weights ``(out, in)`` and biases; the first layer's are one a class, ``(out, C)``."""
+        """The decoder's weights ``(out, in)`` and biases; the first layer's are one a class, ``(C, out)``."""
         (first, bias), *others = [
             (self.tensors[f"decoder.net.{i}.weight"], self.tensors[f"decoder.net.{i}.bias"])
             for i in (0, 2, 4)
         ]
         split = self.spec["decoder"]["latent_dim"]
-        return [(np.ascontiguousarray(first[:, :split]), first[:, split:] + bias[:, None]), *others]
+        biases = np.ascontiguousarray((first[:, split:] + bias[:, None]).T)
+        return [(np.ascontiguousarray(first[:, :split]), biases), *others]
 
     def _values(self, scaled: Array) -> NDArray[np.float64]:
         """Bring scaled scalars ``(S, N)`` back to the table's units, within the observed range."""
-        if not self._scale:
-            return np.empty(scaled.shape)
-        scale = {name: values[:, None] for name, values in self._scale.items()}
-        v = np.clip(scaled.astype(np.float64), scale["scaled_low"], scale["scaled_high"])
-        v = v * scale["spread"] + scale["shift"]
+        scale, v = self._scale, np.empty(scaled.shape)
+        if not scale:
+            return v
+        _unscale(scaled, *(scale[name] for name in ("scaled_low", "scaled_high", "spread", "shift")), v)
+        # Adding -0.0 changes no number, not even the sign of a zero.
+        centre, factor = np.full(len(v), -0.0), np.ones(len(v))
         if self.spec["codec"] == "quantile":
-            ranks = np.linspace(0.0, 1.0, self._scale["references"].shape[1])
-            for row, references in zip(v, self._scale["references"], strict=True):
+            ranks = np.linspace(0.0, 1.0, scale["references"].shape[1])
+            for row, references in zip(v, scale["references"], strict=True):
                 row[:] = np.interp(row, ranks, references)
         elif self.spec["codec"] == "asinh":
-            v = scale["centre"] + scale["scale"] * np.sinh(v)
-        return self._bounded(v)
+            np.sinh(v, out=v)
+            centre, factor = scale["centre"], scale["scale"]
+        _stretch(v, centre, factor, scale["whole"])
+        self._bound(v)
+        return v
 
     def _snap(self, x: Array, own: slice, p: Array, q: Array) -> Draw:
         """Read rows off codec vectors: what both parents share is exact, or every value an observed one."""
@@ -641,64 +650,113 @@ class PortableGenerator:
                     (rows[:, own] == rows[:, [own.start]]).all(axis=1, keepdims=True)
                     for rows in (raw, self._columns["modes"])
                 )
+                np.copyto(draw.scalars, one.scalars, where=same_value)
+                np.copyto(draw.modes, one.modes, where=same_mode)
             else:
-                one, other = self._real(p), self._real(q)
-                same_value, same_mode = one.scalars == other.scalars, one.modes == other.modes
-            np.copyto(draw.scalars, one.scalars, where=same_value)
-            np.copyto(draw.modes, one.modes, where=same_mode)
+                _share(draw.scalars, raw, p, q)
+                _share(draw.modes, self._columns["modes"], p, q)
         return draw
 
     def _settle(self, draw: Draw) -> Draw:
         """Give a scalar whose mode is a spike or "missing" that very value."""
+        _settle(draw.scalars, draw.modes, *self._spikes)
+        return draw
+
+    @cached_property
+    def _spikes(self) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """The values of the modes that settle a scalar: which, ``(columns, 4)``, and all of them in a row.
+
+        For each column that has both, the first holds its scalar, its block, its values' start and number.
+        """
+        places: list[tuple[int, int, int, int]] = []
+        values: list[float] = []
         for entry in self.spec["columns"]:
             if entry["scalar"] is not None and entry["block"] is not None:
-                known = np.append(_known(entry), np.nan)
-                mode, scalar = draw.modes[entry["block"]], draw.scalars[entry["scalar"]]
-                np.copyto(scalar, known[mode], where=mode < len(known) - 1)
-        return draw
+                known = _known(entry)
+                places.append((entry["scalar"], entry["block"], len(values), len(known)))
+                values.extend(known)
+        return np.array(places, np.intp).reshape(-1, 4), np.array(values, np.float64)
 
     def _is_own(self, draw: Draw, index: int) -> NDArray[np.bool_]:
         """Tell which rows the filter's forest gives to a class: no other has more of the trees' weight.
 
-        The last trees see those rows only whose verdict they could still turn.
+        After some of the trees, the others see those rows only whose verdict they could still turn.
         """
-        roots, *nodes = (self._forest[key] for key in ("roots", "feature", "threshold", "children", "value"))
-        early = _EARLY_TREES * len(roots) // 100
+        forest = [self._forest[name] for name in ("roots", "feature", "threshold", "children", "value")]
         x = forest_features(draw.scalars, draw.modes)
-        votes = np.zeros((self._forest["value"].shape[1], len(draw)), np.float32)
-        _vote(x, roots[:early], *nodes, votes)
-        close = np.flatnonzero(np.abs(_lead(votes, index)) <= len(roots) - early)
-        late = votes[:, close]
-        _vote(x[:, close], roots[early:], *nodes, late)
-        votes[:, close] = late
-        return _lead(votes, index) >= 0
+        ends = np.stack([x.min(axis=1), x.max(axis=1)], axis=1)
+        lists = np.empty((3, len(draw)), np.uint32)
+        lists[2] = np.arange(len(draw))
+        votes, lead = np.zeros((len(draw), len(self.classes)), np.float32), np.empty(len(draw), np.float32)
+        _judge(x, ends, *forest, index, *self._stages, lists, votes, lead)
+        return lead >= 0
 
-    def _frame(self, draw: Draw, label: Any = None) -> pd.DataFrame:  # noqa: ANN401 - a class's own value
-        """Write rows in the table's own columns, order and dtypes, with the label column if one is given."""
-        columns = [(entry["name"], _column(entry, draw)) for entry in self.spec["columns"]]
-        if label is not None:
+    @cached_property
+    def _stages(self) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+        """After how many trees decided rows leave, and by how much a class of theirs leads at most till then.
+
+        A tree moves a lead by 1 at most. Sums in float32 are off by less than the slack.
+        """
+        trees = len(self._forest["roots"])
+        ends = np.array([trees * percent // 100 for percent in _EARLY_TREES])
+        return ends, (trees - ends + _SLACK).astype(np.float32)
+
+    def _frame(self, draw: Draw, kinds: Array | None = None) -> pd.DataFrame:
+        """Write rows in the table's own columns, order and dtypes; the label's too, given the classes."""
+        columns = {name: make() for name, make in self._columns_of(draw, kinds).items()}
+        return pd.DataFrame(columns, index=pd.RangeIndex(len(draw)), copy=False)
+
+    def _columns_of(self, draw: Draw, kinds: Array | None) -> dict[str, Callable[[], pd.Series]]:
+        """Give for each column of the frame what makes it."""
+        makers = [(entry["name"], partial(_column, entry, draw)) for entry in self.spec["columns"]]
+        if kinds is not None:
             entry = self.spec["label"]
-            labels = _taken(_typed([label], entry), np.zeros(len(draw), np.intp))
-            columns.insert(entry["position"], (entry["name"], labels))
-        return pd.DataFrame(dict(columns), index=pd.RangeIndex(len(draw)), copy=False)
+            values = np.array([one["value"] for one in self.spec["classes"]], dtype=object)
+            makers.insert(entry["position"], (entry["name"], partial(_taken, _typed(values, entry), kinds)))
+        return dict(makers)
 
 
-def _joined(frames: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """Put frames one below the other."""
-    first, *others = frames
-    return pd.concat([first, *others], ignore_index=True) if others else first
+@dataclass(frozen=True)
+class _Asked:
+    """Rows wanted of one class, by its number, and where their random numbers come from."""
+
+    index: int
+    count: int
+    seed: np.random.SeedSequence
+
+    def batches(self) -> Iterator[tuple[int, np.random.SeedSequence]]:
+        """Give the rows of each batch, at least one batch, and its own random source."""
+        for start in range(0, max(self.count, 1), _BATCH_ROWS):
+            yield min(_BATCH_ROWS, self.count - start), self.seed.spawn(1)[0]
+
+
+def _in_threads(tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
+    """Do tasks side by side, give what they give in order; only a few are begun before theirs is taken."""
+    workers = _threads()
+    ahead: deque[Future[T]] = deque()
+    # Threads that each wait for BLAS's own threads are slower than one.
+    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+        for task in tasks:
+            ahead.append(pool.submit(task))
+            if len(ahead) > workers:
+                yield ahead.popleft().result()
+        while ahead:
+            yield ahead.popleft().result()
 
 
 def forest_features(scalars: Array, modes: Array) -> NDArray[np.float32]:
     """Give what the filter's forest sees of scalars ``(S, N)`` and modes ``(B, N)``: both, ``(S + B, N)``."""
-    limit, width = np.finfo(np.float32).max, len(scalars)
+    width = len(scalars)
     features = np.empty((width + len(modes), modes.shape[1]), dtype=np.float32)
-    features[:width] = np.clip(np.nan_to_num(scalars), -limit, limit)
+    _narrow(np.asarray(scalars, np.float64), features)
     features[width:] = modes
     return features
 
 
-@numba.njit(nogil=True)
+_compiled = numba.njit(nogil=True, error_model="numpy")
+
+
+@_compiled
 def _leak(h: Array, bias: Array) -> Array:  # pragma: no cover - compiled
     """Add a bias ``(H,)`` to ``(H, N)`` and apply the leaky rectifier, in place."""
     for j in range(len(h)):
@@ -708,34 +766,39 @@ def _leak(h: Array, bias: Array) -> Array:  # pragma: no cover - compiled
     return h
 
 
-@numba.njit(nogil=True)
+@_compiled
 def _add_lines(x: Array, ends: Array, p: Array, q: Array, t: Array) -> Array:  # pragma: no cover - compiled
     """Add to ``(D, N)``, in place, the point at t ``(N,)`` on the line from column p of the ends to q."""
+    one = np.float32(1)  # an int would make all of it float64
     for j in range(len(x)):
         for i in range(x.shape[1]):
-            x[j, i] += (1 - t[i]) * ends[j, p[i]] + t[i] * ends[j, q[i]]
+            x[j, i] += (one - t[i]) * ends[j, np.uintp(p[i])] + t[i] * ends[j, np.uintp(q[i])]
     return x
 
 
-@numba.njit(nogil=True)
+@_compiled
 def _normalise(x: Array, ends: Array) -> None:  # pragma: no cover - compiled
     """Divide each block of ``(D, N)`` by its sum."""
     total = np.empty(x.shape[1], x.dtype)
     for b in range(len(ends) - 1):
-        total[:] = 0
+        for i in range(x.shape[1]):
+            total[i] = 0
         for j in range(ends[b], ends[b + 1]):
-            total += x[j]
+            for i in range(x.shape[1]):
+                total[i] += x[j, i]
         for j in range(ends[b], ends[b + 1]):
-            x[j] /= total
+            for i in range(x.shape[1]):
+                x[j, i] /= total[i]
 
 
-@numba.njit(nogil=True)
+@_compiled
 def _find_largest(x: Array, ends: Array, found: Array) -> None:  # pragma: no cover - compiled
     """Write to ``(B, N)`` which entry of each block of ``(D, N)`` is the (first) largest."""
     largest = np.empty(x.shape[1], x.dtype)
     for b in range(len(ends) - 1):
-        largest[:] = x[ends[b]]
-        found[b] = 0
+        for i in range(x.shape[1]):
+            largest[i] = x[ends[b], i]
+            found[b, i] = 0
         for j in range(ends[b] + 1, ends[b + 1]):
             for i in range(x.shape[1]):
                 is_larger = x[j, i] > largest[i]
@@ -743,42 +806,189 @@ def _find_largest(x: Array, ends: Array, found: Array) -> None:  # pragma: no co
                 found[b, i] = j - ends[b] if is_larger else found[b, i]
 
 
-@numba.njit(nogil=True)
-def _vote(  # noqa: C901 - loops that a compiler wants in one function
-    x: Array, roots: Array, feature: Array, threshold: Array, children: Array, value: Array, votes: Array
+@_compiled
+def _put(table: Array, rows: Array, found: Array, start: int) -> None:  # pragma: no cover - compiled
+    """Write columns of ``(J, A)``, by number ``(N,)``, to a place in ``(J, M)``."""
+    for j in range(len(table)):
+        for i in range(len(rows)):
+            found[j, start + i] = table[j, np.uintp(rows[i])]
+
+
+@_compiled
+def _share(drawn: Array, table: Array, p: Array, q: Array) -> None:  # pragma: no cover - compiled
+    """Write to ``(J, N)`` what columns p and q of ``(J, A)`` have in common."""
+    for j in range(len(drawn)):
+        for i in range(len(p)):
+            own, one, other = drawn[j, i], table[j, np.uintp(p[i])], table[j, np.uintp(q[i])]
+            drawn[j, i] = one if one == other else own
+
+
+@_compiled
+def _mix(one: Array, other: Array, is_one: Array, group: Array) -> None:  # pragma: no cover - compiled
+    """Overwrite ``(J, N)`` by another where the coin ``(G, N)`` of a row's group ``(J,)`` says so."""
+    for j in range(len(one)):
+        coin = is_one[group[j]]
+        for i in range(one.shape[1]):
+            a, b = one[j, i], other[j, i]  # both are read, whatever the coin says: without a jump
+            one[j, i] = a if coin[i] else b
+
+
+@_compiled
+def _unscale(
+    scaled: Array, low: Array, high: Array, spread: Array, shift: Array, found: Array
 ) -> None:  # pragma: no cover - compiled
-    """Walk rows ``(F, N)`` down trees of `anchors.fit_forest`; add up their votes for each class, ``(C, N)``.
+    """Write scaled scalars ``(S, N)``, within their range, as they were before their mean was taken off."""
+    for j in range(len(scaled)):
+        for i in range(scaled.shape[1]):
+            x = np.float64(scaled[j, i])
+            found[j, i] = min(max(x, low[j]), high[j]) * spread[j] + shift[j]
 
-    A block of rows goes down side by side, so that the processor compares many at once. A leaf is its own
-    left child and no number exceeds its threshold: a row that has arrived stays.
+
+@_compiled
+def _stretch(x: Array, centre: Array, factor: Array, whole: Array) -> None:  # pragma: no cover - compiled
+    """Stretch scalars ``(S, N)`` about their centres and round the whole ones, in place."""
+    for j in range(len(x)):
+        for i in range(x.shape[1]):
+            stretched = centre[j] + factor[j] * x[j, i]
+            x[j, i] = np.rint(stretched) if whole[j] else stretched
+
+
+@_compiled
+def _straighten(
+    nearer: Array, table: Array, p: Array, q: Array, t: Array, whole: Array
+) -> None:  # pragma: no cover - compiled
+    """Move ``(S, N)`` to the point at t on the line from column p of ``(S, A)`` to q, where they differ."""
+    for j in range(len(nearer)):
+        for i in range(len(p)):
+            own, one, other = nearer[j, i], table[j, np.uintp(p[i])], table[j, np.uintp(q[i])]
+            line = (1 - t[i]) * one + t[i] * other  # rounding may carry it beyond the last float
+            line = np.rint(line) if whole[j] else line
+            nearer[j, i] = own if (one == other) | np.isnan(line) else line
+
+
+@_compiled
+def _settle(scalars: Array, modes: Array, places: Array, known: Array) -> None:  # pragma: no cover - compiled
+    """Write the values of modes ``(B, N)`` to scalars ``(S, N)``, where the mode is a value."""
+    for k in range(len(places)):
+        scalar, block, start, count = places[k, 0], places[k, 1], places[k, 2], places[k, 3]
+        for i in range(scalars.shape[1]):
+            if modes[block, i] < count:
+                scalars[scalar, i] = known[start + modes[block, i]]
+
+
+@_compiled
+def _narrow(scalars: Array, found: Array) -> None:  # pragma: no cover - compiled
+    """Write ``(S, N)`` as finite float32: missing is 0, and huge is the largest there is."""
+    limit = np.float64(np.finfo(np.float32).max)
+    for j in range(len(scalars)):
+        for i in range(scalars.shape[1]):
+            x = scalars[j, i]
+            x = min(max(x, -limit), limit) if x == x else 0.0  # noqa: PLR0124 - only NaN is unlike itself
+            found[j, i] = x
+
+
+@_compiled
+def _judge(
+    x: Array,
+    ends: Array,
+    roots: Array,
+    feature: Array,
+    threshold: Array,
+    children: Array,
+    value: Array,
+    own: int,
+    stages: Array,
+    to_come: Array,
+    lists: Array,
+    votes: Array,
+    lead: Array,
+) -> None:  # pragma: no cover - compiled
+    """Write by how much a class leads the best other when the trees of `anchors.fit_forest` vote, ``(N,)``.
+
+    All trees of a stage add up their votes for rows ``(F, N)``; then the rows leave that others cannot turn.
     """
-    block = np.zeros(len(x) * _BLOCK_ROWS, np.float32)
-    node = np.empty(_BLOCK_ROWS, np.uint32)
-    for start in range(0, x.shape[1], _BLOCK_ROWS):
-        rows = min(_BLOCK_ROWS, x.shape[1] - start)
-        for f in range(len(x)):
-            for i in range(rows):
-                block[f * _BLOCK_ROWS + i] = x[f, start + i]
-        for root in roots:
-            node[:] = root
-            for _ in range(_DEEPEST):
-                moved = np.uint32(0)
-                for i in range(_BLOCK_ROWS):
-                    at = node[i]
-                    number = block[np.uint32(feature[at] * _BLOCK_ROWS) + np.uint32(i)]
-                    down = children[np.uint32(2) * at + np.uint32(number > threshold[at])]
-                    moved |= down ^ at
-                    node[i] = down
-                if not moved:
-                    break
-            for c in range(len(votes)):
-                for i in range(rows):
-                    votes[c, start + i] += value[node[i], c]
+    count, begin = np.uintp(x.shape[1]), 0
+    for stage in range(len(stages)):
+        for tree in range(begin, stages[stage]):
+            _vote(x, ends, roots[tree], feature, threshold, children, value, lists, count, votes)
+        begin = stages[stage]
+        count = _undecided(votes, own, to_come[stage], lists[2], count, lead)
 
 
-def _lead(votes: Array, own: int) -> Array:
-    """Give by how much a class leads the best other of ``(C, N)``; all that it has, where there is none."""
-    return votes[own] - np.delete(votes, own, axis=0).max(axis=0, initial=0.0)
+@_compiled
+def _undecided(
+    votes: Array, own: int, to_come: float, rows: Array, count: int, lead: Array
+) -> int:  # pragma: no cover - compiled
+    """Write by how much a class leads the best other of ``(N, C)``; keep and count what may still turn."""
+    kept: Any = np.uintp(0)
+    for k in range(count):
+        i = rows[k]
+        best = np.float32(0)
+        for c in range(votes.shape[1]):
+            best = votes[i, c] if c != own and votes[i, c] > best else best
+        lead[i] = votes[i, own] - best
+        rows[kept] = i
+        kept += np.uintp(abs(lead[i]) <= to_come)
+    return kept
+
+
+@_compiled
+def _vote(  # noqa: C901 - loops that a compiler wants in one function
+    x: Array,
+    ends: Array,
+    root: int,
+    feature: Array,
+    threshold: Array,
+    children: Array,
+    value: Array,
+    lists: Array,
+    count: int,
+    votes: Array,
+) -> None:  # pragma: no cover - compiled
+    """Walk rows ``(F, N)`` down one tree; add up its votes for each class, ``(N, C)``.
+
+    The rows' numbers stand in the third of three lists ``(3, N)``. Each node parts them, out of one of the
+    other two into the other: no jump depends on a row, so that a processor need not guess. A node on one side
+    of the ends ``(F, 2)`` of its feature is passed. All numbers are unsigned: with others, which count from
+    the end where they are negative, every access would have to ask.
+    """
+    zero, one, two = np.uintp(0), np.uintp(1), np.uintp(2)
+    waiting, todo = np.empty((_DEEPEST, 5), np.uintp), zero
+    node, start, stop, level, side = np.uintp(root), zero, np.uintp(count), zero, two
+    while True:
+        while level < _DEEPEST and start < stop:
+            left, right = np.uintp(children[two * node]), np.uintp(children[two * node + one])
+            if left == right == node:
+                break
+            level += one
+            at, limit = np.uintp(feature[node]), threshold[node]
+            if ends[at, 1] <= limit or ends[at, 0] > limit:
+                node = left if ends[at, 1] <= limit else right
+                continue
+            rows, column = lists[side], x[at]
+            side = one - side if side < two else zero
+            parted, low, high = lists[side], start, stop - one
+            for k in range(start, stop):
+                i = rows[k]
+                is_right = np.uintp(column[i] > limit)
+                parted[low] = i
+                parted[high] = i
+                low += one - is_right
+                high -= is_right
+            waiting[todo, 0], waiting[todo, 1], waiting[todo, 2] = right, low, stop
+            waiting[todo, 3], waiting[todo, 4] = level, side
+            todo += one
+            node, stop = left, low
+        rows = lists[side]
+        for k in range(start, stop):
+            i = rows[k]
+            for c in range(np.uintp(value.shape[1])):
+                votes[i, c] += value[node, c]
+        if not todo:
+            return
+        todo -= one
+        node, start, stop = waiting[todo, 0], waiting[todo, 1], waiting[todo, 2]
+        level, side = waiting[todo, 3], waiting[todo, 4]
 
 
 def _threads() -> int:
@@ -820,7 +1030,7 @@ def _typed(values: Any, entry: dict[str, Any]) -> pd.Series:  # noqa: ANN401 - w
     if entry["dtype"] == "category":
         categories = pd.Index(entry["categories"], dtype=entry["categories_dtype"])
         return pd.Series(pd.Categorical(values, categories, ordered=entry["ordered"]))
-    return pd.Series(values).astype(entry["dtype"])
+    return pd.Series(values, copy=False).astype(entry["dtype"])
 
 
 _DTYPE = re.compile(

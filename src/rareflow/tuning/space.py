@@ -51,6 +51,7 @@ KNOBS: dict[str, Callable[[optuna.Trial, str], Any]] = {
 """The tuned parameters of `rareflow.VAEWGANGP` and how a trial is asked for each."""
 
 _PREFIX = "class_rows."
+_REPORTS = "after each detector"
 
 
 @dataclass(frozen=True)
@@ -111,10 +112,10 @@ class _Questions:
 
 
 def space_key(class_counts: Mapping[str, int]) -> str:
-    """Give a short digest of the search space for a table: where it is equal, trials belong together."""
+    """Give a short digest of what makes trials on a table belong together: space, and when they report."""
     questions: Any = _Questions()
     suggest(questions, class_counts)
-    return hashlib.sha256(repr(questions.asked).encode()).hexdigest()[:10]
+    return hashlib.sha256(repr((questions.asked, _REPORTS)).encode()).hexdigest()[:10]
 
 
 def default_candidate(class_counts: Mapping[str, int]) -> Candidate:

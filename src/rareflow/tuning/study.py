@@ -16,11 +16,13 @@ from torch import OutOfMemoryError
 
 from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import DivergedError, StoreError
+from rareflow.tuning.pruning import PrefixPruner
 from rareflow.tuning.space import DEFAULT, RAW, Candidate, default_candidate, params_of, suggest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from rareflow.evaluation.metrics import Scores
     from rareflow.generators.training import Step
     from rareflow.tuning.objective import Objective, Repeat
 
@@ -37,7 +39,6 @@ __all__ = [
 
 _HEARTBEAT_S, _GRACE_S, _RETRIES = 30, 120, 3
 _STARTUP_TRIALS = 8  # drawn at random before the sampler learns; RAW and the defaults count among them
-_UNPRUNED_TRIALS = 4  # complete ones, before a median says anything
 _PATIENCE = 5  # failures in a row
 _ENGINE = {"connect_args": {"timeout": 60}}  # seconds that a process waits while another one writes
 _ROLE = "role"
@@ -50,6 +51,9 @@ class TrialLog(Protocol):
 
     def on_step(self, repeat: int, step: Step) -> None:
         """Hear of a generator step of one repeat (from 0)."""
+
+    def on_score(self, scored: int, mean: float) -> None:
+        """Hear of the mean macro-F1 of the first so many scores, counted over the repeats, from 1."""
 
     def on_repeat(self, repeat: int, found: Repeat) -> None:
         """Hear of a finished repeat (from 0)."""
@@ -88,7 +92,6 @@ def open_study(storage: str, name: str, *, seed: int) -> optuna.Study:
             study_name=name,
             direction="maximize",
             load_if_exists=True,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=_UNPRUNED_TRIALS),
         )
         optuna.storages.fail_stale_trials(study)
         # A resumed study must not draw again what it drew before, nor a process what another one draws.
@@ -202,6 +205,7 @@ def work(study: optuna.Study, objective: Objective, n_trials: int, observer: Obs
     if finished(study) >= n_trials:
         return
     failures: list[int] = []
+    study.pruner = PrefixPruner(len(objective.detectors))
 
     def run(trial: optuna.Trial) -> float:
         return _run(trial, objective, observer)
@@ -218,18 +222,31 @@ def work(study: optuna.Study, objective: Objective, n_trials: int, observer: Obs
 
 
 def _run(trial: optuna.Trial, objective: Objective, observer: Observer) -> float:
-    """Score one trial split by split, reporting the running mean; RAW and the defaults run to the end."""
+    """Score one trial and report after each detector; RAW and the defaults run to the end."""
     role = trial.user_attrs.get(_ROLE, "")
     candidate = Candidate() if role == RAW else suggest(trial, objective.table.class_counts)
+    scored: list[float] = []
     values: list[float] = []
+
+    def check() -> None:
+        if not role and trial.should_prune():
+            raise optuna.TrialPruned(f"{np.mean(scored):.4f} after {len(scored)} scores")
+
     with observer.trial(trial.number, role, trial.params) as log:
-        repeats = objective.repeats(candidate, on_step=lambda step: log.on_step(len(values), step))
+
+        def on_score(scores: Scores) -> None:
+            scored.append(scores.macro_f1)
+            trial.report(float(np.mean(scored)), len(scored) - 1)
+            log.on_score(len(scored), float(np.mean(scored)))
+            if len(scored) % len(objective.detectors):
+                check()
+
+        repeats = objective.repeats(
+            candidate, on_step=lambda step: log.on_step(len(values), step), on_score=on_score
+        )
         for i, found in enumerate(repeats):
             values.append(found.value)
-            trial.report(float(np.mean(values)), i)
             log.on_repeat(i, found)
-            if not role and i + 1 < len(objective.splits) and trial.should_prune():
-                raise optuna.TrialPruned(
-                    f"running mean {np.mean(values):.4f} below the median after split {i + 1}"
-                )
+            if i + 1 < len(objective.splits):
+                check()
     return float(np.mean(values))

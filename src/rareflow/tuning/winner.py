@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from optuna.trial import TrialState
@@ -11,7 +12,7 @@ from rareflow.errors import StoreError
 from rareflow.tuning.space import Candidate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Sequence
 
     import optuna
 
@@ -53,6 +54,7 @@ def choose(
     study: optuna.Study,
     fresh: Objective,
     *,
+    means: Callable[[Sequence[Candidate]], Iterable[float]] | None = None,
     on_score: Callable[[str, float], None] = lambda _name, _value: None,
 ) -> Winner:
     """Score the study's finalists and RAW on fresh splits and give the best finalist beside RAW.
@@ -66,6 +68,8 @@ def choose(
         A study with at least one complete trial beside RAW.
     fresh
         An objective over splits of the same training part that the study did not use.
+    means
+        Gives what candidates are worth on those splits, in their order; ``None``: `Objective.mean` of each.
     on_score
         Called with the name and the value of each scored candidate.
 
@@ -81,17 +85,17 @@ def choose(
             f"study {study.study_name!r} holds no complete trial beside RAW; raise --n-trials, or see why "
             "its other trials failed"
         )
-    raw = fresh.mean(Candidate())
-    on_score("RAW", raw)
     counts = fresh.table.class_counts
     forging = [trial for trial in others if not Candidate.from_params(trial.params).is_raw(counts)]
-    if not forging:
-        return Winner(others[0].number, Candidate.from_params(others[0].params), raw, raw)
     finalists = sorted(forging, key=lambda trial: (-(trial.value or 0.0), trial.number))[:_FINALISTS]
-    scored = []
-    for trial in finalists:
-        value = fresh.mean(Candidate.from_params(trial.params))
-        on_score(f"trial {trial.number}", value)
-        scored.append((value, trial))
-    value, best = max(scored, key=lambda pair: pair[0])
+    candidates = [Candidate(), *(Candidate.from_params(trial.params) for trial in finalists)]
+    names = ["RAW", *(f"trial {trial.number}" for trial in finalists)]
+    values = []
+    for name, value in zip(names, (means or partial(map, fresh.mean))(candidates), strict=True):
+        on_score(name, value)
+        values.append(value)
+    raw, *scored = values
+    if not finalists:
+        return Winner(others[0].number, Candidate.from_params(others[0].params), raw, raw)
+    value, best = max(zip(scored, finalists, strict=True), key=lambda pair: pair[0])
     return Winner(best.number, Candidate.from_params(best.params), value, raw)

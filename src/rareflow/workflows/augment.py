@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from rareflow.errors import ConfigError
 from rareflow.evaluation.balance import new_rows
 from rareflow.tracking.registry import load_generator
 from rareflow.tracking.store import open_existing_store
-from rareflow.workflows.files import check_writable, write_frame
-from rareflow.workflows.matching import match_generator
-from rareflow.workflows.progress import say
+from rareflow.workflows.files import check_writable, write_frames
+from rareflow.workflows.matching import matching_dtypes
+from rareflow.workflows.progress import say, tell_rows
 from rareflow.workflows.spreadsheets import check_csv, defused
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-    from rareflow.data.table import Table
     from rareflow.generators.portable import PortableGenerator
     from rareflow.workflows.settings import DataSettings
 
@@ -60,33 +59,43 @@ def run(
     check_csv(path, csv_safe=csv_safe)
     open_existing_store()
     loaded = load_generator(model)
-    table = match_generator(source.like(loaded.generator).table, loaded.generator)
-    if mark in table.frame.columns:
+    stream = source.like(loaded.generator).stream
+    dtypes = matching_dtypes(stream, loaded.generator)
+    if mark in dtypes:
         raise ConfigError(f"--mark {mark!r} is a column of the table already; choose another name")
-    by_class = loaded.class_rows if class_rows is None else dict.fromkeys(table.class_counts, class_rows)
-    counts = new_rows(table.class_counts, by_class)
-    frame = _balanced(table, counts, loaded.generator, seed)
-    if mark:
-        frame = frame.assign(**{mark: np.arange(len(frame)) >= len(table)})
-    write_frame(defused(frame) if csv_safe else frame, path)
-    return f"{_class_lines(table, counts)}\nWrote {len(frame):,} rows to {path}"
+    by_class = loaded.class_rows if class_rows is None else dict.fromkeys(stream.class_counts, class_rows)
+    counts = new_rows(stream.class_counts, by_class)
+    forged = (frame[list(dtypes)] for frame in _forged(counts, loaded.generator, seed))
+    parts = [
+        _formed(stream.frames(), dtypes, mark, is_forged=False),
+        _formed(forged, dtypes, mark, is_forged=True),
+    ]
+    rows = len(stream) + sum(counts.values())
+    frames = tell_rows(chain.from_iterable(parts), rows)
+    write_frames(map(defused, frames) if csv_safe else frames, path)
+    return f"{_class_lines(stream.class_counts, counts)}\nWrote {rows:,} rows to {path}"
 
 
-def _balanced(
-    table: Table, counts: Mapping[str, int], generator: PortableGenerator, seed: int
-) -> pd.DataFrame:
-    """Put the forged rows after the table's own, in its columns and dtypes."""
-    if not counts:
-        return table.frame
-    say(f"Forging {sum(counts.values()):,} rows ...")
-    wanted = pd.DataFrame({"label": list(counts), "count": list(counts.values())})
-    forged = generator.table(wanted, seed=seed)[list(table.frame.columns)]
-    return pd.concat([table.frame, forged.astype(table.frame.dtypes)], ignore_index=True)
+def _forged(counts: Mapping[str, int], generator: PortableGenerator, seed: int) -> Iterator[pd.DataFrame]:
+    """Yield the forged rows in frames."""
+    if counts:
+        say(f"Forging {sum(counts.values()):,} rows ...")
+        wanted = pd.DataFrame({"label": list(counts), "count": list(counts.values())})
+        yield from generator.batches(wanted, seed=seed)
 
 
-def _class_lines(table: Table, counts: Mapping[str, int]) -> str:
-    width = max(map(len, table.class_counts))
+def _formed(
+    frames: Iterable[pd.DataFrame], dtypes: Mapping[str, Any], mark: str, *, is_forged: bool
+) -> Iterator[pd.DataFrame]:
+    """Give frames the table's dtypes, and the column that marks what is forged if it is wanted."""
+    for frame in frames:
+        formed = frame.astype(dict(dtypes))
+        yield formed.assign(**{mark: is_forged}) if mark else formed
+
+
+def _class_lines(class_counts: Mapping[str, int], counts: Mapping[str, int]) -> str:
+    width = max(map(len, class_counts))
     return "\n".join(
         f"{label:<{width}}  {rows:>9,} real {counts.get(label, 0):>9,} forged"
-        for label, rows in table.class_counts.items()
+        for label, rows in class_counts.items()
     )

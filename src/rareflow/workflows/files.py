@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import tempfile
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from rareflow.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Iterator
 
     import pandas as pd
 
-__all__ = ["check_writable", "write_frame", "write_text"]
-
-_WRITERS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
-    ".parquet": lambda frame, path: frame.to_parquet(path, index=False),
-    ".csv": lambda frame, path: frame.to_csv(path, index=False),
-    ".csv.gz": lambda frame, path: frame.to_csv(path, index=False, compression="gzip"),
-}
-
-
-def _ending(path: Path) -> str:
-    ending = next((ending for ending in _WRITERS if path.name.endswith(ending)), None)
-    if ending is None:
-        raise ConfigError(f"--out {str(path)!r} must end in {', '.join(_WRITERS)}")
-    return ending
+__all__ = ["check_writable", "write_frames", "write_text"]
 
 
 def check_writable(out: str) -> Path:
@@ -56,9 +48,47 @@ def check_writable(out: str) -> Path:
     return path
 
 
-def write_frame(frame: pd.DataFrame, path: Path) -> None:
-    """Write a table as its ending says: Parquet, CSV or CSV.gz."""
-    _atomically(path, lambda scratch: _WRITERS[_ending(path)](frame, scratch))
+def write_frames(frames: Iterable[pd.DataFrame], path: Path) -> None:
+    """Write a table, one frame after the other, as the file's ending says: Parquet, CSV or CSV.gz.
+
+    Parameters
+    ----------
+    frames
+        One or more, all of the same columns and dtypes. Whatever asking for the next one raises leaves the
+        file as it was.
+    path
+        The file.
+    """
+    _atomically(path, lambda scratch: _WRITERS[_ending(path)](iter(frames), scratch))
+
+
+def _write_parquet(frames: Iterator[pd.DataFrame], path: Path) -> None:
+    first = pa.Table.from_pandas(next(frames), preserve_index=False)
+    with pq.ParquetWriter(path, first.schema) as writer:
+        writer.write_table(first)
+        for frame in frames:
+            writer.write_table(pa.Table.from_pandas(frame, schema=first.schema, preserve_index=False))
+
+
+def _write_csv(frames: Iterator[pd.DataFrame], path: Path, *, open_: Callable[..., Any] = open) -> None:
+    with open_(path, "wt", encoding="utf-8", newline="") as file:
+        next(frames).to_csv(file, index=False)
+        for frame in frames:
+            frame.to_csv(file, index=False, header=False)
+
+
+_WRITERS: dict[str, Callable[[Iterator[pd.DataFrame], Path], None]] = {
+    ".parquet": _write_parquet,
+    ".csv": _write_csv,
+    ".csv.gz": partial(_write_csv, open_=gzip.open),
+}
+
+
+def _ending(path: Path) -> str:
+    ending = next((ending for ending in _WRITERS if path.name.endswith(ending)), None)
+    if ending is None:
+        raise ConfigError(f"--out {str(path)!r} must end in {', '.join(_WRITERS)}")
+    return ending
 
 
 def write_text(text: str, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
@@ -14,10 +14,11 @@ from rareflow.evaluation.comparison import check_labels
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from rareflow.data.stream import Stream
     from rareflow.data.table import Table
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["check_test_part", "match_generator"]
+__all__ = ["check_test_part", "match_generator", "matching_dtypes"]
 
 
 def check_test_part(train: Table, test: Table) -> None:
@@ -36,7 +37,12 @@ def check_test_part(train: Table, test: Table) -> None:
 
 
 def match_generator(table: Table, generator: PortableGenerator) -> Table:
-    """Give a table that takes in a generator's rows as they are; a dtype widens where it has to.
+    """Give a table that takes in a generator's rows as they are; see `matching_dtypes`, errors included."""
+    return replace(table, frame=table.frame.astype(matching_dtypes(table, generator)))
+
+
+def matching_dtypes(table: Table | Stream, generator: PortableGenerator) -> dict[str, Any]:
+    """Give the dtype of each column that holds a table's values and a generator's; it widens where it has to.
 
     Parameters
     ----------
@@ -54,7 +60,7 @@ def match_generator(table: Table, generator: PortableGenerator) -> Table:
     """
     forged = generator.table(pd.DataFrame({"label": generator.classes[:1], "count": [0]}))
     _check_columns(
-        table.frame,
+        table.head,
         forged,
         "the table",
         "the one that --model was trained on",
@@ -66,8 +72,7 @@ def match_generator(table: Table, generator: PortableGenerator) -> Table:
             f"class {unknown[0]!r} is unknown to --model, whose classes are {', '.join(generator.classes)}; "
             "read the table as its training table was read, or train a generator on this one"
         )
-    columns = {name: _widened(table.frame[name], forged[name]) for name in table.frame.columns}
-    return replace(table, frame=pd.DataFrame(columns))
+    return {name: _widened(table.head[name], forged[name]).dtype for name in table.head.columns}
 
 
 def _check_columns(given: pd.DataFrame, known: pd.DataFrame, who: str, other: str, remedy: str) -> None:
@@ -92,7 +97,7 @@ def _is_number(column: pd.Series) -> bool:
 
 
 def _widened(column: pd.Series, forged: pd.Series) -> pd.Series:
-    """Give a column the dtype that holds its own values and the forged ones."""
+    """Give a column of no rows the dtype that holds its own values and the forged ones."""
     own, other = column.dtype, forged.dtype
     if isinstance(own, pd.CategoricalDtype):
         if not isinstance(other, pd.CategoricalDtype):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rareflow.data.card import data_card
-from rareflow.workflows.files import check_writable, write_frame, write_text
-from rareflow.workflows.progress import say
+from rareflow.data.survey import Survey
+from rareflow.workflows.files import check_writable, write_frames, write_text
+from rareflow.workflows.progress import say, tell_rows
 from rareflow.workflows.spreadsheets import check_csv, defused
 
 if TYPE_CHECKING:
@@ -16,15 +17,17 @@ __all__ = ["run"]
 
 
 def run(source: DataSettings, *, out: str, csv_safe: bool = False) -> str:
-    """Write the table to `out` and its card beside it, with the ending ``.md``; give the card.
+    """Write all rows of the table to `out` and its card beside it, with the ending ``.md``; give the card.
 
     With `csv_safe` no text of a CSV begins a spreadsheet's formula; see `defused`.
     """
     path = check_writable(out)
     check_csv(path, csv_safe=csv_safe)
-    table = source.table
-    card = data_card(table)
-    write_frame(defused(table.frame) if csv_safe else table.frame, path)
+    stream = source.stream
+    survey = Survey(stream)
+    frames = tell_rows(survey.watch(stream.frames()), len(stream))
+    write_frames(map(defused, frames) if csv_safe else frames, path)
+    card = data_card(survey)
     write_text(card, path.with_name(path.name + ".md"))
-    say(f"Wrote {len(table):,} rows to {path} and their card to {path.name}.md")
+    say(f"Wrote {len(stream):,} rows to {path} and their card to {path.name}.md")
     return card

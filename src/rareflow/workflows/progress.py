@@ -5,10 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from rareflow.redaction import redacted
 
-__all__ = ["Pace", "duration", "listen", "say"]
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    import pandas as pd
+
+__all__ = ["Pace", "duration", "listen", "say", "tell_rows"]
 
 _LOGGER = logging.getLogger("rareflow")
 
@@ -56,3 +62,13 @@ class Pace:
             return False
         self._last = now
         return True
+
+
+def tell_rows(frames: Iterable[pd.DataFrame], rows: int) -> Iterator[pd.DataFrame]:
+    """Pass frames on, and tell how many of so many rows have gone by."""
+    pace, done = Pace(), 0
+    for frame in frames:
+        yield frame
+        done += len(frame)
+        if pace.due():
+            say(f"{done:,} of {rows:,} rows done")

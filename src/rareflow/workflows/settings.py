@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from rareflow.data.load import load_table
+from rareflow.data.load import open_table
 from rareflow.data.splits import KINDS, split_table
 from rareflow.errors import ConfigError
 from rareflow.workflows.matching import check_test_part
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
+    from rareflow.data.stream import Stream
     from rareflow.data.table import Table
     from rareflow.generators.portable import PortableGenerator
 
@@ -27,7 +28,7 @@ _DEVICES = ("auto", "cpu", "cuda")
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How a table is read; every field as in `rareflow.data.load.load_table`."""
+    """How a table is read; every field as in `rareflow.data.load`'s functions."""
 
     data: str
     label: str = ""
@@ -37,6 +38,7 @@ class DataSettings:
     infinities: str = ""
     rare_classes: str = "error"
     rows: int | None = None
+    max_rows: int | None = None
     seed: int = 0
 
     def like(self, generator: PortableGenerator) -> DataSettings:
@@ -44,10 +46,20 @@ class DataSettings:
         return self if self.label or self.recipe else replace(self, label=generator.spec["label"]["name"])
 
     @cached_property
-    def table(self) -> Table:
-        """The table, read once."""
+    def stream(self) -> Stream:
+        """The table, checked and yet to be read; all of its rows, whatever `max_rows` is."""
         say(f"Reading {self.data} ...")
-        return load_table(**asdict(self))
+        options = asdict(self)
+        del options["max_rows"]
+        return open_table(**options)
+
+    @cached_property
+    def table(self) -> Table:
+        """The table, read once, or a sample of it."""
+        table = self.stream.table(self.max_rows, seed=self.seed)
+        if len(table) < len(self.stream):
+            say(table.notes[-1])
+        return table
 
     def test_table(self, test: str) -> Table:
         """Read a test file as the table is read."""
@@ -138,7 +150,7 @@ class Settings:
         own = asdict(self)
         data = own.pop("source")
         data |= {"drop": ",".join(data["drop"]), "categorical": ",".join(data["categorical"])}
-        return data | {"rows": data["rows"] or 0} | own
+        return data | {"rows": data["rows"] or 0, "max_rows": data["max_rows"] or 0} | own
 
 
 def check_least(settings: object, **least: int) -> None:

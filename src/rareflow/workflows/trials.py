@@ -31,6 +31,7 @@ class _TrialRun:
     def __init__(self, run: Run, name: str) -> None:
         self._run, self._name, self._pace = run, name, Pace()
         self._repeats: list[Repeat] = []
+        self._mean = (0, np.nan)
 
     @property
     def value(self) -> float:
@@ -40,6 +41,14 @@ class _TrialRun:
     def on_step(self, repeat: int, step: Step) -> None:
         if self._pace.due():
             say(f"{self._name}: split {repeat + 1}, generator step {step.step}")
+
+    def on_score(self, scored: int, mean: float) -> None:
+        self._mean = scored, mean
+
+    def log_pruned(self) -> None:
+        """Log what the pruner saw: it may have come before the first repeat was done."""
+        scored, mean = self._mean
+        self._run.log_metrics({"pruned_macro_f1": mean}, step=scored)
 
     def on_repeat(self, repeat: int, found: Repeat) -> None:
         self._repeats.append(found)
@@ -86,9 +95,10 @@ class Trials:
             log = _TrialRun(run, shown)
             try:
                 yield log
-            except optuna.TrialPruned:
+            except optuna.TrialPruned as pruned:
+                log.log_pruned()
                 run.end("KILLED")
-                self._tell(f"{shown}: pruned at val_macro_f1 {log.value:.4f}", start)
+                self._tell(f"{shown}: pruned at macro F1 {pruned}", start)
                 raise
             except Exception as err:
                 say(f"{shown}: FAILED ({err})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ from rareflow.workflows.progress import say
 from rareflow.workflows.quality import log_quality
 from rareflow.workflows.report import log_data, score, text_table
 from rareflow.workflows.settings import Settings, check_least, limit_threads
-from rareflow.workflows.workers import work_here, work_in_processes
+from rareflow.workflows.workers import means_in_processes, work_here, work_in_processes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -112,7 +113,10 @@ def run(settings: Settings, how: StudySettings) -> str:
         _log_study(parent, study, task)
         say(f"Scoring RAW and the finalists on {how.repeats} fresh inner splits ...")
         winner = choose(
-            study, task.fresh, on_score=lambda who, value: say(f"{who}: val_macro_f1 {value:.4f}")
+            study,
+            task.fresh,
+            means=partial(means_in_processes, task.fresh, jobs=how.jobs) if how.jobs > 1 else None,
+            on_score=lambda who, value: say(f"{who}: val_macro_f1 {value:.4f}"),
         )
         _log_winner(parent, winner)
         generator = fit_generator(

@@ -1,25 +1,32 @@
-"""The trials of a study, worked on here or in processes of their own."""
+"""The trials of a study and its finalists, worked on here or in processes of their own."""
 
 from __future__ import annotations
 
 import multiprocessing
 import signal
+from functools import partial
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from rareflow.errors import RareflowError
 from rareflow.tracking.store import prepare_store
 from rareflow.tuning.study import open_study, work
 from rareflow.workflows.interruption import stoppable
+from rareflow.workflows.processes import in_processes
 from rareflow.workflows.progress import listen
 from rareflow.workflows.settings import limit_threads
 from rareflow.workflows.trials import Trials
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import optuna
 
     from rareflow.tuning.objective import Objective
+    from rareflow.tuning.space import Candidate
 
-__all__ = ["work_here", "work_in_processes"]
+__all__ = ["means_in_processes", "work_here", "work_in_processes"]
 
 _PATIENCE_S = 30  # for a worker that is told to stop
 
@@ -61,6 +68,33 @@ def work_in_processes(
             worker.join()
     finally:
         _stop([worker for worker in workers if worker.is_alive()])
+
+
+def means_in_processes(objective: Objective, candidates: Sequence[Candidate], *, jobs: int) -> list[float]:
+    """Give what `Objective.mean` gives for each candidate, to the last bit; processes share out the splits.
+
+    Parameters
+    ----------
+    objective
+        Goes to each process once.
+    candidates
+        What to score.
+    jobs
+        Processes at most, >= 1.
+    """
+    splits = range(len(objective.splits))
+    tasks = [(candidate, split) for candidate in candidates for split in splits]
+    found = in_processes(
+        range(len(tasks)), partial(_value, objective, tasks), jobs=jobs, n_threads=objective.n_threads,
+        name=lambda task: f"fresh split {tasks[task][1] + 1}",
+    )  # fmt: skip
+    values = [value for _, value in sorted(found)]
+    return [float(np.mean(part)) for part in np.reshape(values, (len(candidates), len(splits)))]
+
+
+def _value(objective: Objective, tasks: Sequence[tuple[Candidate, int]], task: int) -> float:
+    """Score a candidate on a split."""
+    return objective.repeat(*tasks[task]).value
 
 
 def _stop(workers: list[multiprocessing.context.SpawnProcess]) -> None:

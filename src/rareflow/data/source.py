@@ -1,0 +1,174 @@
+"""A table where it stands, in files: its rows frame by frame, as often as they are asked for."""
+
+from __future__ import annotations
+
+import zlib
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import pandas as pd
+import pyarrow as pa
+
+from rareflow.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["BATCH_ROWS", "Held", "Part", "Source", "first_line", "readable"]
+
+BATCH_ROWS = 131_072
+"""Rows of a frame at most: what is held of a table that is larger."""
+
+
+class Part(Protocol):
+    """One file of a table."""
+
+    @property
+    def path(self) -> Path:
+        """The file, as messages name it."""
+
+    @property
+    def rows(self) -> int:
+        """Number of its rows."""
+
+    @property
+    def witness(self) -> pd.DataFrame:
+        """Any of its rows or none, in the dtypes and with the categories of all of them."""
+
+    def frames(self, rows: int) -> Iterator[pd.DataFrame]:
+        """Yield its rows in order, at most so many a frame, in those same dtypes."""
+
+
+@dataclass(frozen=True)
+class Held:
+    """A part that had to be read whole, or never was a file."""
+
+    path: Path
+    frame: pd.DataFrame
+
+    @property
+    def rows(self) -> int:
+        """Number of its rows."""
+        return len(self.frame)
+
+    @property
+    def witness(self) -> pd.DataFrame:
+        """No row, but every dtype."""
+        return self.frame.iloc[:0]
+
+    def frames(self, rows: int) -> Iterator[pd.DataFrame]:
+        """Yield its rows in order."""
+        if self.rows <= rows:
+            yield self.frame
+            return
+        for start in range(0, self.rows, rows):
+            yield self.frame.iloc[start : start + rows].reset_index(drop=True)
+
+
+class Source:
+    """The parts of a table below each other, the columns in the order of the first.
+
+    Parameters
+    ----------
+    parts
+        One or more.
+    notes
+        What was tolerated when they were opened.
+
+    Attributes
+    ----------
+    head
+        The table's columns with their dtypes, and no row.
+
+    Raises
+    ------
+    DataError
+        If a part has other columns than the first.
+    """
+
+    def __init__(self, parts: Sequence[Part], notes: tuple[str, ...] = ()) -> None:
+        self.parts, self.notes = parts, notes
+        self.head = _concatenate([(part.path, part.witness) for part in parts]).iloc[:0]
+
+    def frames(self, notes: list[str] | None = None, *, rows: int | None = None) -> Iterator[pd.DataFrame]:
+        """Yield the table's rows in order without those in which every value is missing.
+
+        Parameters
+        ----------
+        notes
+            Takes a sentence for every part that had such rows.
+        rows
+            Rows of a frame at most, `BATCH_ROWS` by default.
+
+        Raises
+        ------
+        DataError
+            If a part is damaged, or holds no row but such ones.
+        """
+        dtypes = self.head.dtypes.to_dict()
+        for part in self.parts:
+            left = part.rows
+            with readable(part.path):
+                for frame in part.frames(rows or BATCH_ROWS):
+                    kept = _without_blank_rows(frame)
+                    left -= len(frame) - len(kept)
+                    if len(kept):
+                        yield kept[self.head.columns].astype(dtypes)
+            if not left:
+                raise DataError(f"{part.path}: holds blank rows only; give --data a file with values")
+            if left < part.rows and notes is not None:
+                notes.append(f"{part.path.name} holds {part.rows - left} blank rows; they were dropped.")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """Say of a file that cannot be read which one it is."""
+    try:
+        yield
+    except (pa.ArrowException, OSError, EOFError, zlib.error) as err:
+        raise DataError(f"{path}: cannot be read, is it damaged or cut short? ({first_line(err)})") from err
+
+
+def first_line(err: Exception) -> str:
+    """Give what an error says first, or its name if it says nothing."""
+    lines = str(err).splitlines()
+    return lines[0][:200] if lines else type(err).__name__
+
+
+def _without_blank_rows(frame: pd.DataFrame) -> pd.DataFrame:
+    """Leave out the rows in which every value is missing."""
+    blank = frame.iloc[:, 0].isna()
+    for name in frame.columns[1:]:
+        if not blank.any():
+            return frame
+        blank &= frame[name].isna()
+    return frame[~blank].reset_index(drop=True)
+
+
+def _concatenate(parts: list[tuple[Path, pd.DataFrame]]) -> pd.DataFrame:
+    """Put the frames one below the other, the columns in the order of the first."""
+    (first, frame), *others = parts
+    names = frame.columns
+    for path, other in others:
+        lacking, further = names.difference(other.columns), other.columns.difference(names)
+        if len(lacking) or len(further):
+            raise DataError(
+                f"{path}: its columns are not those of {first} (it lacks {list(lacking)}, "
+                f"it has besides {list(further)}); give --data files with the same columns"
+            )
+    frames = [frame for _, frame in parts]
+    categories = {name: _shared_categories([frame[name] for frame in frames]) for name in names}
+    dtypes = {name: dtype for name, dtype in categories.items() if dtype is not None}
+    return pd.concat([frame.astype(dtypes) for frame in frames], ignore_index=True) if others else frame
+
+
+def _shared_categories(columns: list[pd.Series]) -> pd.CategoricalDtype | None:
+    """Give the union of the categories, without which a categorical column would fall apart into objects."""
+    if not all(isinstance(column.dtype, pd.CategoricalDtype) for column in columns):
+        return None
+    return pd.CategoricalDtype(
+        list(dict.fromkeys(chain.from_iterable(column.cat.categories for column in columns)))
+    )

@@ -1,0 +1,138 @@
+"""Work shared out among processes: each computes one task at a time and sends what became of it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from itertools import islice
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from rareflow.errors import RareflowError, StoreError
+from rareflow.workflows.progress import listen
+from rareflow.workflows.settings import limit_threads
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Iterable
+    from multiprocessing.connection import Connection
+
+__all__ = ["in_processes", "named"]
+
+_PATIENCE_S = 10  # for a process that is told to end
+
+Task = TypeVar("Task")
+Answer = TypeVar("Answer")
+
+
+def in_processes(
+    tasks: Iterable[Task],
+    work: Callable[[Task], Answer],
+    *,
+    jobs: int,
+    n_threads: int,
+    name: Callable[[Task], str],
+) -> Generator[tuple[Task, Answer]]:
+    """Compute tasks in processes and give each as it is done; close the iterator to stop the processes.
+
+    Parameters
+    ----------
+    tasks
+        In the order in which they are begun.
+    work
+        What gives a task's answer; goes to each process once, so it must be fit to be pickled.
+    jobs
+        Processes at most, >= 1; no more are started than there are tasks.
+    n_threads
+        Threads of each.
+    name
+        A task's name in messages.
+
+    Raises
+    ------
+    RareflowError
+        If a task cannot be computed; its name is in the message. What was done by then has been given.
+    StoreError
+        If a process dies, as it does of a bug or where the system ends it for want of memory.
+    """
+    queue = iter(tasks)
+    workers: list[_Worker] = []
+    busy: dict[_Worker, Task] = {}
+    try:
+        for task in islice(queue, jobs):
+            workers.append(_Worker(work, n_threads))
+            workers[-1].connection.send(task)
+            busy[workers[-1]] = task
+        while busy:
+            ready = wait([worker.connection for worker in busy])
+            answers = [
+                (worker, busy.pop(worker), worker.answer())
+                for worker in list(busy)
+                if worker.connection in ready
+            ]
+            for worker, task, answer in sorted(answers, key=lambda each: isinstance(each[2], RareflowError)):
+                if isinstance(answer, RareflowError):
+                    raise named(name(task), answer) from answer
+                for following in islice(queue, 1):
+                    worker.connection.send(following)
+                    busy[worker] = following
+                yield task, answer
+    finally:
+        for worker in workers:
+            worker.process.terminate()
+        for worker in workers:
+            worker.process.join(_PATIENCE_S)
+            worker.process.kill()
+
+
+def named(name: str, error: RareflowError) -> RareflowError:
+    """Give the same error with a task's name in front."""
+    return type(error)(f"{name}: {error}")
+
+
+class _Worker:
+    """A process that computes one task at a time, and the pipe to it.
+
+    An executor of the standard library has locks besides, which a Ctrl-C at a bad moment leaves locked.
+    """
+
+    def __init__(self, work: Callable[[Any], Any], n_threads: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.connection, its_own = context.Pipe()
+        self.process = context.Process(target=_serve, args=(work, n_threads, its_own))
+        self.process.start()
+        its_own.close()  # so that the pipe ends with the process
+
+    def answer(self) -> Any:  # noqa: ANN401 - the work's own, or a RareflowError
+        """Wait for what becomes of the task that was sent."""
+        try:
+            return self.connection.recv()
+        except (EOFError, OSError):
+            self.process.join()
+            return StoreError(
+                f"its process died with exit code {self.process.exitcode}, perhaps for want of memory; "
+                "what was finished is kept: run the same command again, with fewer --jobs"
+            )
+
+
+def _serve(work: Callable[[Any], Any], n_threads: int, connection: Connection) -> None:
+    """Compute the tasks that come through a pipe, in a process of its own."""
+    # Ctrl-C reaches the whole terminal: the parent alone heeds it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow_parent, daemon=True).start()
+    listen()
+    limit_threads(n_threads)
+    while True:
+        task = connection.recv()
+        try:
+            connection.send(work(task))
+        except RareflowError as err:
+            connection.send(err)
+
+
+def _follow_parent() -> None:
+    """End with the parent, also where that was killed and could tell nobody."""
+    if parent := multiprocessing.parent_process():
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,41 @@
+"""What processes share of a study besides its trials, which the end-to-end tests run."""
+
+import os
+from functools import partial
+
+import pytest
+import torch
+from threadpoolctl import threadpool_info
+
+from rareflow.errors import ConfigError
+from rareflow.evaluation.detectors import DETECTORS
+from rareflow.tuning.space import Candidate
+from rareflow.workflows.processes import in_processes
+from rareflow.workflows.workers import means_in_processes
+from tests.tuning.test_objective import FORGING, TINY, objective
+
+
+def test_finalists_scored_in_processes_are_worth_what_they_are_in_this_one_to_the_last_bit():
+    own, candidates = objective(), [Candidate(), FORGING, Candidate(TINY, {"few": 60})]
+    assert means_in_processes(own, candidates, jobs=2) == [own.mean(each) for each in candidates]
+
+
+def test_a_finalist_that_cannot_be_scored_ends_with_its_split_and_the_reason():
+    wrong = Candidate(TINY | {"latent_dim": 0}, {"few": 60})
+    with pytest.raises(ConfigError, match="fresh split 1: latent_dim=0 must be"):
+        means_in_processes(objective(repeats=1), [Candidate(), wrong], jobs=2)
+
+
+def pools(own, _task):
+    """Do a trial's work, then give the threads of every pool that is there and of those to come."""
+    own.repeat(FORGING, 0)
+    held = {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()}
+    return held | {"torch": torch.get_num_threads(), "to come": int(os.environ["OMP_NUM_THREADS"])}
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_torch_xgboost_and_scikit_learn_take_the_threads_that_a_process_is_given_and_no_more(n_threads):
+    work = partial(pools, objective(detectors=DETECTORS, repeats=1))
+    ((_, found),) = in_processes([0], work, jobs=1, n_threads=n_threads, name=str)
+    assert set(found.values()) == {n_threads}
+    assert any("libomp" in path or "libgomp" in path or "libiomp" in path for path in found)
