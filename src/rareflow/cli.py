@@ -8,12 +8,15 @@ and no missing values: an empty text leaves an option unset.
 
 from __future__ import annotations
 
+import errno
 import sys
+import traceback
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from rareflow.errors import ConfigError, RareflowError
+from rareflow.redaction import redacted
 
 if TYPE_CHECKING:
     from rareflow.workflows.settings import DataSettings, Settings
@@ -29,6 +32,7 @@ app = typer.Typer(
 )
 
 _FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 # What Typer raises for an option that is unknown or unfit; only a subclass has a public name.
 _UsageError: Any = typer.BadParameter.__bases__[0]
@@ -92,6 +96,10 @@ Model = Annotated[
     str, typer.Option(help="Generator: models:/NAME@ALIAS, models:/NAME/VERSION or another MLflow model URI.")
 ]
 Out = Annotated[str, typer.Option(help="File to write: .parquet, .csv or .csv.gz.")]
+CsvSafe = Annotated[
+    str,
+    typer.Option(help="Put an apostrophe before text of a CSV that a spreadsheet would run: true or false."),
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -368,12 +376,13 @@ def prepare(
     rows: Rows = 0,
     seed: Seed = 0,
     out: Out = "table.parquet",
+    csv_safe: CsvSafe = "false",
     debug: Debug = False,
 ) -> None:
     """Clean a table and write it with its data card."""
     from rareflow.workflows import prepare as workflow
 
-    typer.echo(workflow.run(_source(ctx), out=out))
+    typer.echo(workflow.run(_source(ctx), out=out, csv_safe=_truth("--csv-safe", csv_safe)))
 
 
 @app.command()
@@ -400,6 +409,7 @@ def augment(
         str, typer.Option(help="Boolean column to add that is true in forged rows. Unset: none.")
     ] = "",
     out: Out = "balanced.parquet",
+    csv_safe: CsvSafe = "false",
     debug: Debug = False,
 ) -> None:
     """Balance a training table with a registered generator."""
@@ -408,7 +418,13 @@ def augment(
     wanted = _whole("--class-rows", class_rows) if class_rows else None
     typer.echo(
         workflow.run(
-            _source(ctx, is_split=False), model=model, out=out, class_rows=wanted, mark=mark, seed=seed
+            _source(ctx, is_split=False),
+            model=model,
+            out=out,
+            class_rows=wanted,
+            mark=mark,
+            seed=seed,
+            csv_safe=_truth("--csv-safe", csv_safe),
         )
     )
 
@@ -484,10 +500,13 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             # Typer gives the exit code of help and of Ctrl-C, and None where a command came to its end.
             code = app(words or ["--help"], prog_name="rareflow", standalone_mode=False) or 0
     except Exception as err:  # a user reads one line, whatever went wrong
-        if "--debug" in words:
-            raise
         code, message = _problem(err)
-        typer.echo(f"rareflow: {' '.join(message.split())}", err=True)
+        shown = f"rareflow: {' '.join(message.split())}"
+        if "--debug" in words:
+            shown = traceback.format_exc()
+            if redacted(shown) == shown:
+                raise
+        typer.echo(redacted(shown), err=True)
     if code == _INTERRUPTED:
         typer.echo("rareflow: stopped; what was finished is kept, and the same command continues", err=True)
     sys.exit(code)
@@ -500,4 +519,9 @@ def _problem(err: Exception) -> tuple[int, str]:
     if isinstance(err, _UsageError):
         command = err.ctx.command_path if err.ctx else "rareflow"
         return _BAD_INPUT, f"{err.format_message()} (see {command} --help)"
+    if isinstance(err, OSError) and err.errno in _UNWRITABLE:
+        return _BAD_INPUT, (
+            f"{err.filename or 'a file'} cannot be written ({err.strerror}); free or give another place to "
+            "write, and run the same command again"
+        )
     return _FAILED, f"{type(err).__name__}: {err} (run again with --debug to see where)"

@@ -1,10 +1,23 @@
 """The errors a user can cause and mend: each message names the thing, echoes the value, says the remedy."""
 
+import re
+
 __all__ = ["ConfigError", "DataError", "DivergedError", "RareflowError", "StoreError"]
 
 
 class RareflowError(Exception):
-    """Something a user can mend; the command line prints it on one line and exits with code 2."""
+    """Something a user can mend; the command line prints it on one line and exits with code 2.
+
+    Parameters
+    ----------
+    message
+        What is wrong and what mends it; a line's end in it, which a column's name may hold, is written out.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(
+            re.sub(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", lambda end: repr(end[0])[1:-1], message)
+        )
 
 
 class DataError(RareflowError, ValueError):

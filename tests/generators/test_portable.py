@@ -267,14 +267,40 @@ def test_an_unknown_label_is_refused_with_the_known_ones():
         generator_of().sample("worm", 1)
 
 
-@pytest.mark.parametrize(
-    ("count", "temperature"), [(-1, 1.0), (1, -0.5), (1, float("nan")), (1, float("inf"))]
-)
-def test_a_count_or_temperature_out_of_its_range_is_refused_with_its_value(count, temperature):
+@pytest.mark.parametrize("temperature", [-0.5, 1e7, float("nan"), float("inf")])
+def test_a_temperature_out_of_its_range_is_refused_with_its_value(temperature):
     with pytest.raises(
-        ValueError, match=rf"^count and temperature must be 0 or more.*, not {count=}, {temperature=}$"
+        ValueError, match=rf"^temperature must be a number from 0 to 1000000, not {temperature=}$"
     ):
-        generator_of().sample("rare", count, temperature=temperature)
+        generator_of().sample("rare", 1, temperature=temperature)
+
+
+@pytest.mark.parametrize(
+    "count", [-1, 2.5, -0.5, 2**63, 1e30, float("nan"), float("inf"), None, pd.NA, "3", "three", 10**400]
+)
+def test_a_count_that_is_none_is_refused_with_its_class_and_value(count):
+    said = rf"^count of label='rare' must be a whole number from 0 to {2**63 - 1}, not {str(count)[:40]}$"
+    with pytest.raises(ValueError, match=said.replace("+", r"\+")):
+        generator_of().sample("rare", count)
+    with pytest.raises(ValueError, match=said.replace("+", r"\+")):
+        generator_of().batches(pd.DataFrame({"label": ["common", "rare"], "count": [1, count]}, dtype=object))
+
+
+@pytest.mark.parametrize("count", [3, 3.0, np.int8(3), np.float32(3), np.uint64(3)])
+def test_a_whole_number_of_any_dtype_is_a_count(count):
+    assert len(generator_of().sample("rare", count)) == 3
+
+
+def test_a_total_beyond_max_rows_is_refused_with_the_ways_out():
+    wanted = pd.DataFrame({"label": ["rare", "common"], "count": [60, 41]})
+    generator_of().check_total(wanted, 101)
+    with pytest.raises(
+        ValueError, match=r"^the counts ask for 101 rows, more than max_rows=100; ask for fewer"
+    ):
+        generator_of().check_total(wanted, 100)
+    huge = pd.DataFrame({"label": ["rare"] * 3, "count": [2**62] * 3})
+    with pytest.raises(ValueError, match="ask for 13,835,058,055,282,163,712 rows"):
+        generator_of().check_total(huge, 2**63)
 
 
 def test_counts_without_their_two_columns_are_refused():
@@ -359,7 +385,7 @@ spec.loader.exec_module(module)
 import mlflow.models.model, mlflow.pyfunc, pandas as pd, types
 model = mlflow.models.model.__mlflow_model__
 assert isinstance(model, mlflow.pyfunc.PythonModel), model
-model.load_context(types.SimpleNamespace(artifacts={{"generator": {str(folder)!r}}}))
+model.load_context(types.SimpleNamespace(artifacts={{"generator": {str(folder)!r}}}, model_config=None))
 wanted = pd.DataFrame({{"label": ["rare", "single"], "count": [5, 2]}})
 table = model.predict(None, wanted, {{"seed": 7, "temperature": 1.0}})
 assert table.equals(model.predict(None, wanted, {{"seed": 7}}))

@@ -1,10 +1,19 @@
 import os
 import shutil
+from pathlib import Path
 
 import mlflow
 import pytest
+from mlflow import MlflowClient
 
+from rareflow.generators import portable
+from rareflow.generators.estimators import VAEWGANGP
+from rareflow.tracking import registry
+from rareflow.tracking.registry import log_generator
+from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
+from tests.tracking.models import CLASS_ROWS, NAME, plant
+from tests.workflows.commands import workplace
 
 
 @pytest.fixture(autouse=True)
@@ -27,3 +36,48 @@ def store(folder, empty_database):
     """The tracking URI of a prepared store with the experiment ``rare``."""
     shutil.copy(empty_database, folder / "mlflow.db")
     return prepare_store("rare")
+
+
+@pytest.fixture(scope="session")
+def generator():
+    table = plant()
+    fitted = VAEWGANGP(steps=5, hidden_dim=16, latent_dim=4, random_state=0)
+    fitted.fit(table.drop(columns="result"), table["result"])
+    fitted.generator_.spec["label"]["position"] = 2
+    return fitted.generator_
+
+
+@pytest.fixture(scope="session")
+def doubling(tmp_path_factory):
+    """A later code of the generator: it gives every row twice."""
+    path = tmp_path_factory.mktemp("later") / "portable.py"
+    code = Path(portable.__file__).read_text(encoding="utf-8")
+    once = "self._drawn(self._asked(wanted, seed, temperature), temperature"
+    assert once in code
+    twice = "self._drawn(2 * self._asked(wanted, seed, temperature), temperature"
+    path.write_text(code.replace(once, twice), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def logged(tmp_path_factory, generator, doubling):
+    """A store with two logged models, of today's code and of later code, and both registered as versions."""
+    folder = tmp_path_factory.mktemp("registry")
+    with workplace(folder):
+        uri = prepare_store("rare")
+        with parent_run("study"):
+            today = log_generator(generator, class_rows=CLASS_ROWS)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(registry.portable, "__file__", str(doubling))
+                later = log_generator(generator, class_rows={})
+        mlflow.register_model(today.model_uri, NAME)
+        mlflow.register_model(later.model_uri, NAME)
+    return uri, today
+
+
+@pytest.fixture
+def client(folder, logged):
+    """A client of the store, which is MLflow's current one as well."""
+    assert folder == Path.cwd()
+    prepare_store(None, uri=logged[0])
+    return MlflowClient()

@@ -1,90 +1,28 @@
+import gc
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
-import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from mlflow import MlflowClient
 
 from rareflow.errors import StoreError
 from rareflow.generators import portable
-from rareflow.generators.estimators import VAEWGANGP
 from rareflow.tracking import registry
-from rareflow.tracking.registry import load_generator, log_generator, register
-from rareflow.tracking.runs import parent_run
-from rareflow.tracking.store import prepare_store
-from tests.workflows.commands import workplace
-
-NAME = "rareflow-plant"
-CLASS_ROWS = {"NMRI": 700, "MSCI": 0}
-
-
-def plant(rows=90):
-    """A table with a column of every dtype that a table may have, the label in the middle."""
-    rng = np.random.default_rng(0)
-    return pd.DataFrame(
-        {
-            "pressure": np.where(rng.random(rows) < 0.1, np.nan, rng.normal(8, 2, rows)),
-            "length": rng.integers(10, 99, rows),
-            "result": np.array(["Normal", "NMRI", "MSCI"])[np.arange(rows) % 9 // 4],
-            "pump": rng.random(rows) < 0.5,
-            "mode": pd.Categorical(rng.choice(["auto", "manual", "off"], rows)),
-            "gain": np.float32(rng.integers(1, 5, rows) / 4),
-        }
-    )
-
-
-@pytest.fixture(scope="module")
-def generator():
-    table = plant()
-    fitted = VAEWGANGP(steps=5, hidden_dim=16, latent_dim=4, random_state=0)
-    fitted.fit(table.drop(columns="result"), table["result"])
-    fitted.generator_.spec["label"]["position"] = 2
-    return fitted.generator_
-
-
-@pytest.fixture(scope="module")
-def doubling(tmp_path_factory):
-    """A later code of the generator: it gives every row twice."""
-    path = tmp_path_factory.mktemp("later") / "portable.py"
-    code = Path(portable.__file__).read_text(encoding="utf-8")
-    once = "self._drawn(self._asked(wanted, seed, temperature), temperature"
-    assert once in code
-    twice = "self._drawn(2 * self._asked(wanted, seed, temperature), temperature"
-    path.write_text(code.replace(once, twice), encoding="utf-8")
-    return path
-
-
-@pytest.fixture(scope="module")
-def logged(tmp_path_factory, generator, doubling):
-    """A store with two logged models, of today's code and of later code, and both registered as versions."""
-    folder = tmp_path_factory.mktemp("registry")
-    with workplace(folder):
-        uri = prepare_store("rare")
-        with parent_run("study"):
-            today = log_generator(generator, class_rows=CLASS_ROWS)
-            with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(registry.portable, "__file__", str(doubling))
-                later = log_generator(generator, class_rows={})
-        mlflow.register_model(today.model_uri, NAME)
-        mlflow.register_model(later.model_uri, NAME)
-    return uri, today
-
-
-@pytest.fixture
-def client(folder, logged):
-    """A client of the store, which is MLflow's current one as well."""
-    assert folder == Path.cwd()
-    prepare_store(None, uri=logged[0])
-    return MlflowClient()
+from rareflow.tracking.registry import load_generator, register
+from tests.tracking.models import CLASS_ROWS, NAME, plant
 
 
 def add(logged, name, value, *, digest="d", protocol="p"):
@@ -142,6 +80,8 @@ def test_a_version_bears_its_card_its_tags_and_its_score_to_the_last_digit(clien
     made = add(logged, "tags", 0.1 + 0.2)
     version = client.get_model_version("tags", made.version)
     assert version.description == "# card"
+    sha256 = version.tags.pop("rareflow.sha256")
+    assert re.fullmatch("[0-9a-f]{64}", sha256)
     assert version.tags == {"a": "b", "val_macro_f1": repr(0.1 + 0.2), "data_digest": "d", "protocol": "p"}
 
 
@@ -231,9 +171,9 @@ def test_the_requirements_are_exact_and_hold_neither_rareflow_nor_a_local_build(
 
 def test_the_signature_takes_counts_by_label_and_gives_the_tables_columns(logged):
     signature = logged[1].signature
-    assert [(spec.name, spec.type.name) for spec in signature.inputs] == [
+    assert [(spec["name"], spec["type"]) for spec in signature.inputs.to_dict()] == [
         ("label", "string"),
-        ("count", "long"),
+        ("count", "any"),
     ]
     assert [(spec.name, spec.type.name) for spec in signature.outputs] == [
         ("pressure", "double"),
@@ -297,33 +237,113 @@ def test_two_versions_of_different_code_in_one_process_each_behave_as_themselves
     assert [len(model.predict(wanted)) for model in (again, later)] == [5, 10]
 
 
-def test_mlflow_serves_a_registered_model(logged, folder):
+@pytest.fixture(scope="module")
+def address(logged, tmp_path_factory):
+    """Where `mlflow models serve` serves the model, of which one call gives 40,000 rows at most."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     command = [shutil.which("mlflow", path=str(Path(sys.executable).parent)), "models", "serve"]
     command += ["-m", f"models:/{NAME}/1", "--env-manager", "local", "-p", str(port), "-w", "1"]
-    environment = {**os.environ, "MLFLOW_TRACKING_URI": logged[0]}
+    environment = {
+        **os.environ,
+        "MLFLOW_TRACKING_URI": logged[0],
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "MLFLOW_PYFUNC_INFERENCE_CONFIG": '{"max_rows": 40000}',
+    }
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     with (
-        (folder / "server.txt").open("w") as output,
+        (tmp_path_factory.mktemp("server") / "output.txt").open("w") as output,
         subprocess.Popen(
             command, env=environment, stdout=output, stderr=output, start_new_session=True
         ) as server,
     ):
         try:
-            address = f"http://127.0.0.1:{port}"
-            wait_for(f"{address}/ping", server)
-            asked = {"dataframe_records": [{"label": "NMRI", "count": 5}, {"label": "MSCI", "count": 3}]}
-            body = json.dumps({**asked, "params": {"seed": 7}}).encode()
-            request = urllib.request.Request(  # noqa: S310 - our own server
-                f"{address}/invocations", body, {"Content-Type": "application/json"}
-            )
-            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
-                rows = json.load(answer)["predictions"]
+            wait_for(f"http://127.0.0.1:{port}/ping", server)
+            yield f"http://127.0.0.1:{port}/invocations"
         finally:
             os.killpg(server.pid, 15)
+
+
+def ask(address, *asked, **more):
+    """Ask a server for counts by label; give the rows."""
+    records = [{"label": label, "count": count} for label, count in asked]
+    body = json.dumps({"dataframe_records": records, **more}).encode()
+    request = urllib.request.Request(address, body, {"Content-Type": "application/json"})  # noqa: S310 - ours
+    with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
+        return json.load(answer)["predictions"]
+
+
+def test_mlflow_serves_a_registered_model(address):
+    rows = ask(address, ("NMRI", 5), ("MSCI", 3), params={"seed": 7})
     assert [row["result"] for row in rows] == ["NMRI"] * 5 + ["MSCI"] * 3
     assert set(rows[0]) == set(plant().columns)
+
+
+@pytest.mark.fault
+def test_eight_clients_at_once_each_get_what_they_asked_for(address):
+    def client(number):
+        asked = [("NMRI", 3 + number), ("MSCI", 2 * number)]
+        answers = [ask(address, *asked, params={"seed": number}) for _ in range(5)]
+        assert all(answer == answers[0] for answer in answers)
+        return [row["result"] for row in answers[0]] == ["NMRI"] * (3 + number) + ["MSCI"] * 2 * number
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(client, range(8))) == [True] * 8
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("label", "count", "said"),
+    [
+        (
+            "worm",
+            1,
+            "label='worm' is not a class of this generator; its classes are ['MSCI', ",
+        ),
+        ("NMRI", -1, "count of label='NMRI' must be a whole number from 0 to"),
+        ("NMRI", 1.5, "count of label='NMRI' must be a whole number from 0 to 9223372036854775807, not 1.5"),
+        ("NMRI", 10**30, f"count of label='NMRI' must be a whole number from 0 to {2**63 - 1}, not 1000"),
+        ("NMRI", "3", f"count of label='NMRI' must be a whole number from 0 to {2**63 - 1}, not 3"),
+        ("NMRI", None, "count"),
+        ("NMRI", 40_001, "the counts ask for 40,001 rows, more than max_rows=40000; ask for fewer at a time"),
+    ],
+)
+def test_a_server_refuses_what_cannot_be_drawn_and_says_why(address, label, count, said):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask(address, (label, count))
+    assert caught.value.code == 400
+    assert said in json.load(caught.value)["message"]
+    assert len(ask(address, ("NMRI", 1))) == 1
+
+
+@pytest.mark.fault
+@pytest.mark.usefixtures("client")
+def test_max_rows_is_the_loaders_to_choose():
+    wanted = pd.DataFrame({"label": ["NMRI"], "count": [1_000_001]})
+    with pytest.raises(mlflow.exceptions.MlflowException, match="more than max_rows=1000000; ask for fewer"):
+        mlflow.pyfunc.load_model(f"models:/{NAME}/1").predict(wanted)
+    strict = mlflow.pyfunc.load_model(f"models:/{NAME}/1", model_config={"max_rows": 10})
+    with pytest.raises(mlflow.exceptions.MlflowException, match="ask for 12 rows, more than max_rows=10;"):
+        strict.predict(pd.DataFrame({"label": ["NMRI", "MSCI"], "count": [6, 6]}))
+    assert len(strict.predict(pd.DataFrame({"label": ["NMRI", "MSCI"], "count": [6, 4]}))) == 10
+
+
+@pytest.mark.fault
+@pytest.mark.slow
+@pytest.mark.usefixtures("client")
+def test_a_thousand_calls_take_no_more_memory_than_the_first_hundred():
+    model = mlflow.pyfunc.load_model(f"models:/{NAME}/1")
+    wanted = pd.DataFrame({"label": ["NMRI", "MSCI"], "count": [300, 200]})
+    process = psutil.Process()
+
+    def used_after(calls):
+        for seed in range(calls):
+            assert len(model.predict(wanted, params={"seed": seed})) == 500
+        gc.collect()
+        return process.memory_info().rss
+
+    before = used_after(100)
+    assert used_after(1_000) - before < 20 * 2**20
 
 
 def wait_for(address, server):

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rareflow.data.names import unique_names
+from rareflow.data.source import first_line
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ _BUFFER_BYTES = 1 << 20
 # What pyarrow hands to pandas as objects, by the name pandas has for it, and the dtype that it should have.
 _OBJECTS = {
     "boolean": "boolean",
+    "bytes": "str",
     "date": "datetime64[s]",
     "decimal": "float64",
     "empty": "float64",
@@ -38,11 +40,23 @@ _OBJECTS = {
 }
 
 
-def settle_objects(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give objects that pyarrow made the dtype of what they are, where there is one."""
+def settle_objects(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
+    """Give objects that pyarrow made of a file the dtype of what they are, where there is one.
+
+    Raises
+    ------
+    DataError
+        If a column holds bytes that are no text.
+    """
     objects = [name for name in frame.columns if pd.api.types.is_object_dtype(frame[name].dtype)]
     kinds = {name: pd.api.types.infer_dtype(frame[name]) for name in objects}
-    return frame.astype({name: _OBJECTS[kind] for name, kind in kinds.items() if kind in _OBJECTS})
+    try:
+        return frame.astype({name: _OBJECTS[kind] for name, kind in kinds.items() if kind in _OBJECTS})
+    except UnicodeDecodeError as err:
+        names = [name for name, kind in kinds.items() if kind == "bytes"]
+        raise DataError(
+            f"{path}: columns {names} hold bytes that are no text; write numbers or text"
+        ) from err
 
 
 class ParquetPart:
@@ -63,7 +77,7 @@ class ParquetPart:
     Raises
     ------
     DataError
-        If columns are nested or names occur twice.
+        If columns are nested or names occur twice, or what pandas noted in the file cannot be read.
     """
 
     def __init__(self, path: Path) -> None:
@@ -85,12 +99,21 @@ class ParquetPart:
             written = written | {"index_columns": [each for each in index if not isinstance(each, dict)]}
             self._metadata = {b"pandas": json.dumps(written).encode()} if "columns" in written else None
             self._rows_shown = self._show(file)
-        self.witness = self._frame(self._rows_shown.slice(0, 0), 0, shown=True)
+            self.witness = self._frame(self._rows_shown.slice(0, 0), 0, shown=True)
 
     @contextmanager
     def _open(self) -> Iterator[pq.ParquetFile]:
-        with pq.ParquetFile(self.path, buffer_size=_BUFFER_BYTES) as file:
-            yield file
+        """Open the file; a note of pandas's in it that cannot be read is a damage like another."""
+        try:
+            with pq.ParquetFile(self.path, buffer_size=_BUFFER_BYTES) as file:
+                yield file
+        except pa.ArrowException:
+            raise
+        except (AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as err:
+            raise DataError(
+                f"{self.path}: cannot be read, is it damaged or cut short? ({first_line(err)}); "
+                "write it again"
+            ) from err
 
     def frames(self, rows: int) -> Iterator[pd.DataFrame]:
         """Yield the file's rows in order, at most so many a frame."""
@@ -104,6 +127,8 @@ class ParquetPart:
         """Convert rows of the file, of which `start` stand before them; with `shown` the witness itself."""
         both = pa.concat_tables([self._rows_shown, table.replace_schema_metadata(self._metadata)])
         frame = both.to_pandas()
+        # Of half-precision numbers pandas can make no index; they are single-precision numbers as well.
+        frame = frame.astype({name: "float32" for name in frame.columns if frame[name].dtype == "float16"})
         names = [name for name in self._categorical if name in frame.columns]
         frame = frame.astype(dict.fromkeys(names, "category"))
         frame = frame.reset_index(drop=frame.index.names == [None])
@@ -111,7 +136,7 @@ class ParquetPart:
             at = pd.RangeIndex(len(frame)) - len(self._rows_shown) + start
             frame.insert(0, counter["name"], counter["start"] + counter["step"] * at)
         frame.columns = pd.Index(unique_names(list(frame.columns)))
-        frame = settle_objects(frame)
+        frame = settle_objects(frame, self.path)
         return frame if shown else frame.iloc[len(self._rows_shown) :].reset_index(drop=True)
 
     def _show(self, file: pq.ParquetFile) -> pa.Table:

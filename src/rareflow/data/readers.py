@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import difflib
 import glob
 import gzip
@@ -21,13 +22,21 @@ __all__ = ["ENDINGS", "open_source", "read", "read_frame"]
 
 ENDINGS = (".csv", ".csv.gz", ".arff", ".parquet")
 
+_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+
 
 def read_frame(source: str) -> pd.DataFrame:
     """Read a table; see `read`, which also says what had to be tolerated."""
     return read(source)[0]
 
 
-def read(source: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+def read(source: str, *, label: str = "") -> tuple[pd.DataFrame, tuple[str, ...]]:
     """Read all rows of a source at once.
 
     Returns
@@ -42,13 +51,13 @@ def read(source: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
     DataError
         As `open_source`, or if a file holds blank rows only.
     """
-    opened, notes = open_source(source), list[str]()
+    opened, notes = open_source(source, label=label), list[str]()
     frames = list(opened.frames(notes))
     frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
     return frame, (*opened.notes, *notes)
 
 
-def open_source(source: str) -> Source:
+def open_source(source: str, *, label: str = "") -> Source:
     """Open a table to be read frame by frame; what is Parquet is never held whole.
 
     Column names are trimmed of white space; a repeated name gets the suffix ``.1``, ``.2`` and so on. Rows in
@@ -60,6 +69,8 @@ def open_source(source: str) -> Source:
     source
         A file, a folder or a glob of files that end in one of ``ENDINGS``. Several files are read in sorted
         order and must have the same columns.
+    label
+        A column of a CSV whose numbers are names: where numbers would not tell 01 from 1, it stays text.
 
     Raises
     ------
@@ -67,7 +78,7 @@ def open_source(source: str) -> Source:
         If no such file is found, or one cannot be read, is empty or has other columns than the first.
     """
     notes: list[str] = []
-    parts = [_open(path, notes) for path in _find(source)]
+    parts = [_open(path, notes, label) for path in _find(source)]
     return Source(parts, tuple(notes))
 
 
@@ -110,7 +121,7 @@ def _nearby(path: Path) -> str:
     return f"; did you mean {path.parent / near[0]}?" if near else "; give --data a path that exists"
 
 
-def _open(path: Path, notes: list[str]) -> Part:
+def _open(path: Path, notes: list[str], label: str) -> Part:
     """Open one file of any known kind."""
     part: Part
     with readable(path):
@@ -119,14 +130,14 @@ def _open(path: Path, notes: list[str]) -> Part:
         elif _ending(path) == ".arff":
             part = _held(path, parse_arff(_text(path, notes), path))
         else:
-            part = _held(path, _read_csv(path, notes))
+            part = _held(path, _read_csv(path, notes, label))
     if not part.rows or part.witness.columns.empty:
         raise DataError(f"{path}: holds no rows; give --data a file with rows below its header")
     return part
 
 
 def _held(path: Path, frame: pd.DataFrame) -> Held:
-    return Held(path, settle_objects(frame.set_axis(unique_names(list(frame.columns)), axis=1)))
+    return Held(path, settle_objects(frame.set_axis(unique_names(list(frame.columns)), axis=1), path))
 
 
 def _text(path: Path, notes: list[str]) -> bytes:
@@ -136,6 +147,12 @@ def _text(path: Path, notes: list[str]) -> bytes:
         content = gzip.decompress(content)
     if not content.strip():
         raise DataError(f"{path}: is empty; give --data a file with a header and rows")
+    for mark, encoding in _MARKS.items():
+        if content.startswith(mark):
+            content = content.decode(encoding, errors="replace").encode()
+            break
+    if b"\0" in content:
+        raise DataError(f"{path}: holds zero bytes, which no text does; write the file in UTF-8")
     try:
         content.decode()
     except UnicodeDecodeError as err:
@@ -152,13 +169,10 @@ def _decode(content: bytes) -> tuple[str, str]:
         return content.decode("latin-1"), "latin-1"
 
 
-def _read_csv(path: Path, notes: list[str]) -> pd.DataFrame:
+def _read_csv(path: Path, notes: list[str], label: str) -> pd.DataFrame:
     """Read comma-separated values; pyarrow, unlike pandas, refuses a row that is too short."""
-    table = pa_csv.read_csv(
-        pa.BufferReader(_text(path, notes)),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(strings_can_be_null=True),
-    )
+    content = _text(path, notes)
+    table = _parse_csv(content)
     header = [name.strip() for name in table.column_names]
     if len(header) == 1:
         raise DataError(f"{path}: has one column only, {header[0][:80]!r}; separate the columns by commas")
@@ -167,11 +181,43 @@ def _read_csv(path: Path, notes: list[str]) -> pd.DataFrame:
             f"{path}: has no header, its first line is {','.join(header)[:80]!r}; write the names there"
         )
     names = unique_names([name or f"Unnamed: {i}" for i, name in enumerate(header)])
+    if label in names:
+        table = _with_written_label(table, names.index(label), content)
     frame = table.rename_columns(names).to_pandas()
     if not header[0] and (frame[names[0]] == frame.index).all():
         notes.append(f"{path.name} begins with an unnamed column that counts the rows; it was left out.")
         frame = frame.drop(columns=names[0])
     return frame
+
+
+def _parse_csv(content: bytes, column: str = "") -> pa.Table:
+    """Parse all columns; or one, named by its number as in ``f0``, as text with the header as a first row."""
+    return pa_csv.read_csv(
+        pa.BufferReader(content),
+        read_options=pa_csv.ReadOptions(autogenerate_column_names=bool(column)),
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa_csv.ConvertOptions(
+            strings_can_be_null=True,
+            include_columns=[column] if column else None,
+            column_types={column: pa.string()} if column else None,
+        ),
+    )
+
+
+def _with_written_label(table: pa.Table, place: int, content: bytes) -> pa.Table:
+    """Give the label's column as text where its numbers or times would name classes not as the file does."""
+    column = table.column(place)
+    if pa.types.is_string(column.type):
+        return table
+    text = _parse_csv(content, f"f{place}").column(0).slice(1)
+    written = {str(value).strip() for value in text.unique().to_pylist() if value is not None}
+    found = (value for value in column.unique().to_pylist() if value is not None)
+    values = {value for value in found if value == value}  # noqa: PLR0124 - NaN is no class
+    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
+        is_same = len(written) == len(values)
+    else:
+        is_same = written == {str(value) for value in values}
+    return table if is_same else table.set_column(place, table.column_names[place], text)
 
 
 def _looks_like_values(header: list[str]) -> bool:

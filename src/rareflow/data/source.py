@@ -17,7 +17,7 @@ from rareflow.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["BATCH_ROWS", "Held", "Part", "Source", "readable"]
+__all__ = ["BATCH_ROWS", "Held", "Part", "Source", "first_line", "readable"]
 
 BATCH_ROWS = 131_072
 """Rows of a frame at most: what is held of a table that is larger."""
@@ -129,10 +129,11 @@ def readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (pa.ArrowException, OSError, EOFError, zlib.error) as err:
-        raise DataError(f"{path}: cannot be read, is it damaged or cut short? ({_first_line(err)})") from err
+        raise DataError(f"{path}: cannot be read, is it damaged or cut short? ({first_line(err)})") from err
 
 
-def _first_line(err: Exception) -> str:
+def first_line(err: Exception) -> str:
+    """Give what an error says first, or its name if it says nothing."""
     lines = str(err).splitlines()
     return lines[0][:200] if lines else type(err).__name__
 

@@ -14,12 +14,15 @@ processor works on many rows at once so.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import re
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -27,11 +30,12 @@ import numba
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from concurrent.futures import Future
 
 __all__ = [
@@ -62,6 +66,11 @@ _DEEPEST = 64  # levels of any tree, so that no walk goes round for ever
 _EVEN = 0.5
 _DAMAGED = "; the generator's files are damaged or were tampered with: load another copy"
 _SPEC, _WEIGHTS = "spec.json", "weights.safetensors"
+_MOST_BYTES = {_SPEC: 2**26, _WEIGHTS: 2**32}  # far more than any table needs
+_MOST_NUMBERS = 2**30  # in the real rows' table in codec space, which no file bounds
+_MOST_COUNT = 2**63 - 1
+_HOTTEST = 1e6  # factor on noise; far beyond it float32 overflows
+_MAX_ROWS = 1_000_000  # that one call of a served model gives, unless its operator says otherwise
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -152,12 +161,36 @@ class PortableGenerator:
     """
 
     def __init__(self, spec: dict[str, Any], tensors: dict[str, Array]) -> None:
+        _check_spec(spec)
         self.spec, self.tensors = spec, tensors
         self.layout = Layout(spec["layout"]["scalars"], tuple(spec["layout"]["sizes"]))
         self.classes: list[str] = [entry["name"] for entry in spec["classes"]]
         self._scale = self._tensors("scalar.")
         self._forest = self._tensors("forest.")
+        self._check_tensors()
         self._check_bounds()
+
+    def _check_tensors(self) -> None:
+        """Refuse tensors of other names, dtypes or shapes than a generator's, and numbers that are none.
+
+        Raises
+        ------
+        ValueError
+            The message names the tensor.
+        """
+        forms = self._forms()
+        if strange := sorted(forms.keys() ^ self.tensors.keys()):
+            raise ValueError(f"tensor {strange[0]!r} is lacking or is none of a generator's{_DAMAGED}")
+        for name, (dtype, *shape) in forms.items():
+            found = self.tensors[name]
+            if found.dtype != dtype:
+                raise ValueError(f"tensor {name!r} holds {found.dtype}, not {np.dtype(dtype)}{_DAMAGED}")
+            wanted = tuple(b if a is None else a for a, b in zip_longest(shape, found.shape, fillvalue=-1))
+            if found.shape != wanted:
+                raise ValueError(f"tensor {name!r} has the shape {found.shape}, not {tuple(shape)}{_DAMAGED}")
+            # A real row may lack a number, and the way down from a leaf is barred by infinity.
+            if name not in {"anchors.raw", "forest.threshold"} and not np.isfinite(found).all():
+                raise ValueError(f"tensor {name!r} holds a number that is not finite{_DAMAGED}")
 
     def _check_bounds(self) -> None:
         """Refuse tensors that point beyond each other: compiled loops would read whatever stands there.
@@ -165,35 +198,14 @@ class PortableGenerator:
         Raises
         ------
         ValueError
-            If one is missing, or has a number or a length that no generator has; it names the tensor.
+            The message names the tensor or the class.
         """
         layout, spec, tensors = self.layout, self.spec, self.tensors
         rows, nodes = len(tensors["anchors.raw"]), len(self._forest.get("feature", ()))
-        latent, hidden = spec["decoder"]["latent_dim"], spec["decoder"]["hidden_dim"]
-        scalars, blocks, kinds = layout.scalars, len(layout.sizes), len(self.classes)
-        shapes: dict[str, tuple[int | None, ...]] = {
-            "decoder.net.0.weight": (hidden, latent + kinds),
-            "decoder.net.2.weight": (hidden, hidden),
-            "decoder.net.4.weight": (layout.width, hidden),
-            "anchors.raw": (rows, scalars),
-            "anchors.scaled": (rows, scalars),
-            "anchors.modes": (rows, blocks),
-            "anchors.mu": (rows, latent),
-            "anchors.logvar": (rows, latent),
-            "anchors.neighbours": (rows, None),
-        }
         ends: dict[str, Any] = {"anchors.neighbours": rows, "anchors.modes": np.array(layout.sizes)}
         if self._forest:
-            shapes |= {
-                "forest.threshold": (nodes,),
-                "forest.children": (2 * nodes,),
-                "forest.value": (nodes, kinds),
-            }
-            ends |= {"forest.roots": nodes, "forest.children": nodes, "forest.feature": scalars + blocks}
-        for name, shape in shapes.items():
-            found = tensors[name].shape if name in tensors else ()
-            if len(found) != len(shape) or any(b not in (a, None) for a, b in zip(found, shape, strict=True)):
-                raise ValueError(f"tensor {name!r} has the shape {found}, not {shape}{_DAMAGED}")
+            ends |= {"forest.roots": nodes, "forest.children": nodes}
+            ends |= {"forest.feature": layout.scalars + len(layout.sizes)}
         for name, end in ends.items():
             if (tensors[name] < 0).any() or (tensors[name] >= end).any():
                 raise ValueError(f"tensor {name!r} holds a number outside 0 to {np.max(end) - 1}{_DAMAGED}")
@@ -204,6 +216,64 @@ class PortableGenerator:
                     f"class {entry['name']!r} has the rows {start} to {stop} of {rows}{_DAMAGED}"
                 )
 
+    def _forms(self) -> dict[str, tuple[Any, ...]]:
+        """Give the dtype and the shape that each tensor is to have; ``None`` is any length."""
+        layout, decoder = self.layout, self.spec["decoder"]
+        latent, hidden, kinds = decoder["latent_dim"], decoder["hidden_dim"], len(self.classes)
+        scalars, blocks = layout.scalars, len(layout.sizes)
+        rows = self.tensors["anchors.raw"].shape[:1] if "anchors.raw" in self.tensors else (0,)
+        nodes = self._forest["feature"].shape[:1] if "feature" in self._forest else (0,)
+        forms: dict[str, tuple[Any, ...]] = {
+            "decoder.net.0.weight": ("f4", hidden, latent + kinds),
+            "decoder.net.0.bias": ("f4", hidden),
+            "decoder.net.2.weight": ("f4", hidden, hidden),
+            "decoder.net.2.bias": ("f4", hidden),
+            "decoder.net.4.weight": ("f4", layout.width, hidden),
+            "decoder.net.4.bias": ("f4", layout.width),
+            "anchors.raw": ("f8", *rows, scalars),
+            "anchors.scaled": ("f4", *rows, scalars),
+            "anchors.modes": ("i2", *rows, blocks),
+            "anchors.mu": ("f4", *rows, latent),
+            "anchors.logvar": ("f4", *rows, latent),
+            "anchors.neighbours": ("i4", *rows, self.spec["sampling"]["n_neighbors"]),
+        }
+        if scalars:
+            names = ("low", "high", "centre", "shift", "spread", "scaled_low", "scaled_high")
+            forms |= {f"scalar.{name}": ("f8", scalars) for name in names} | {"scalar.whole": ("?", scalars)}
+            bend = {"asinh": ("scale", scalars), "quantile": ("references", scalars, None), "zscore": None}
+            if further := bend[self.spec["codec"]]:
+                forms[f"scalar.{further[0]}"] = ("f8", *further[1:])
+        if self._forest:
+            forms |= {
+                "forest.roots": ("u4", None),
+                "forest.feature": ("u4", *nodes),
+                "forest.threshold": ("f4", *nodes),
+                "forest.children": ("u4", *(2 * n for n in nodes)),
+                "forest.value": ("f4", *nodes, kinds),
+            }
+        return forms
+
+    def _check_values(self) -> None:
+        """Refuse values that their column's dtype cannot hold, before rows of them are wanted.
+
+        Raises
+        ------
+        ValueError
+            The message names the column.
+        """
+        label, classes = self.spec["label"], self.spec["classes"]
+        held = [(label, np.array([entry["value"] for entry in classes], dtype=object))]
+        held += [(entry, _known(entry)) for entry in self.spec["columns"]]
+        held += [
+            (entry, self._scale[end][[entry["scalar"]]])
+            for entry in self.spec["columns"]
+            if entry["scalar"] is not None
+            for end in ("low", "high")
+        ]
+        for entry, values in held:
+            if not _is_held(values, entry):
+                raise ValueError(f"the column {entry['name']!r} of spec cannot hold its values{_DAMAGED}")
+
     def _tensors(self, prefix: str) -> dict[str, Array]:
         """Give the tensors of one part, by their names within it."""
         return {
@@ -211,11 +281,47 @@ class PortableGenerator:
         }
 
     @classmethod
-    def load(cls, folder: str | Path) -> PortableGenerator:
-        """Load what `save` wrote."""
+    def load(cls, folder: str | Path, *, sha256: Mapping[str, str] | None = None) -> PortableGenerator:
+        """Load what `save` wrote.
+
+        Parameters
+        ----------
+        folder
+            Where the two files stand.
+        sha256
+            The digests that they are to have, by file name, as `digests` gave them; ``None``: any.
+
+        Raises
+        ------
+        ValueError
+            If a file is too large, leads out of the folder, has another digest or holds what `save` never
+            writes; the message names the file, the tensor or the entry.
+        """
         folder = Path(folder)
-        spec = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
-        return cls(spec, load_file(folder / _WEIGHTS))
+        for name in (_SPEC, _WEIGHTS):
+            _check_file(folder, name)
+        if sha256 is not None and (found := cls.digests(folder)) != dict(sha256):
+            name = next((name for name in found if found[name] != sha256.get(name)), _SPEC)
+            raise ValueError(f"{name} has the SHA-256 {found[name]}, not {sha256.get(name)}{_DAMAGED}")
+        try:
+            spec = json.loads((folder / _SPEC).read_text(encoding="utf-8"))
+            tensors = load_file(folder / _WEIGHTS)
+        except (ValueError, RecursionError, SafetensorError) as err:
+            raise ValueError(f"{folder} holds no generator ({str(err)[:100]}){_DAMAGED}") from err
+        generator = cls(spec, tensors)
+        generator._check_values()
+        if (size := len(tensors["anchors.raw"]) * generator.layout.width) > _MOST_NUMBERS:
+            raise ValueError(f"the real rows have {size:,} numbers, of at most {_MOST_NUMBERS:,}{_DAMAGED}")
+        return generator
+
+    @staticmethod
+    def digests(folder: str | Path) -> dict[str, str]:
+        """Give the SHA-256 of each of the two files, in hexadecimal."""
+        found = {}
+        for name in (_SPEC, _WEIGHTS):
+            with (Path(folder) / name).open("rb") as file:
+                found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        return found
 
     def save(self, folder: str | Path) -> Path:
         """Write the spec and the weights into a folder, made if need be; no pickle anywhere."""
@@ -241,14 +347,14 @@ class PortableGenerator:
         seed
             The same seed gives the same bits; ``None`` draws afresh.
         temperature
-            Factor on the latent noise, finite, >= 0.
+            Factor on the latent noise, 0..1e6.
 
         Raises
         ------
         ValueError
             If the label is unknown, or the count or the temperature out of its range.
         """
-        self._check(label, count, temperature)
+        count = self._check(label, count, temperature)
         asked = [_Asked(self.classes.index(label), count, np.random.SeedSequence(seed))]
         return self._drawn(asked, temperature, with_label=False)
 
@@ -281,6 +387,15 @@ class PortableGenerator:
 
         return _in_threads(partial(frame, one, rows, own) for one in asked for rows, own in one.batches())
 
+    def check_total(self, wanted: pd.DataFrame, max_rows: int) -> None:
+        """Refuse a frame of counts, as `table` takes it, that asks for more rows than `max_rows` in all."""
+        total = sum(one.count for one in self._asked(wanted))
+        if total > max_rows:
+            raise ValueError(
+                f"the counts ask for {total:,} rows, more than {max_rows=}; ask for fewer at a time, or load "
+                "the model with model_config={'max_rows': ROWS} (a server: MLFLOW_PYFUNC_INFERENCE_CONFIG)"
+            )
+
     def _drawn(self, asked: list[_Asked], temperature: float, *, with_label: bool) -> pd.DataFrame:
         """Draw all that is asked for as one frame: threads write each batch where it belongs."""
         room = self._room(sum(one.count for one in asked))
@@ -300,28 +415,36 @@ class PortableGenerator:
         columns = dict(zip(makers, _in_threads(makers.values()), strict=True))
         return pd.DataFrame(columns, index=pd.RangeIndex(len(room)), copy=False)
 
-    def _asked(self, wanted: pd.DataFrame, seed: int | None, temperature: float) -> list[_Asked]:
+    def _asked(self, wanted: pd.DataFrame, seed: int | None = None, temperature: float = 1.0) -> list[_Asked]:
         """Read the counts wanted, each with its own random source; nothing wanted is no row of a class."""
         if not {"label", "count"} <= set(wanted.columns):
             raise ValueError(f"the counts need columns 'label' and 'count', not {list(wanted.columns)}")
-        pairs = list(zip(wanted["label"].astype(str), wanted["count"].astype(int), strict=True))
-        for label, count in pairs:
-            self._check(label, count, temperature)
+        pairs = list(zip(wanted["label"].astype(str), wanted["count"], strict=True))
         return [
             _Asked(
                 self.classes.index(label),
-                count,
+                self._check(label, count, temperature),
                 np.random.SeedSequence(None if seed is None else [seed, i]),
             )
             for i, (label, count) in enumerate(pairs or [(self.classes[0], 0)])
         ]
 
-    def _check(self, label: str, count: int, temperature: float) -> None:
-        """Refuse what cannot be drawn."""
+    def _check(self, label: str, count: Any, temperature: float) -> int:  # noqa: ANN401 - what a user gave
+        """Refuse what cannot be drawn; give the count."""
         if label not in self.classes:
             raise ValueError(f"{label=} is not a class of this generator; its classes are {self.classes}")
-        if count < 0 or not 0 <= temperature < np.inf:
-            raise ValueError(f"count and temperature must be 0 or more, not {count=}, {temperature=}")
+        if not 0 <= temperature <= _HOTTEST:
+            raise ValueError(f"temperature must be a number from 0 to {_HOTTEST:.0f}, not {temperature=}")
+        try:
+            whole = int(count)
+        except (TypeError, ValueError, OverflowError):  # missing, no number, infinite
+            whole = -1
+        # A whole float is a count too: frames make floats of whole numbers.
+        if not 0 <= whole <= _MOST_COUNT or whole != count:
+            raise ValueError(
+                f"count of {label=} must be a whole number from 0 to {_MOST_COUNT}, not {count!s:.40}"
+            )
+        return whole
 
     def _room(self, count: int) -> Draw:
         """Give room for so many rows."""
@@ -910,8 +1033,148 @@ def _typed(values: Any, entry: dict[str, Any]) -> pd.Series:  # noqa: ANN401 - w
     return pd.Series(values, copy=False).astype(entry["dtype"])
 
 
+_DTYPE = re.compile(
+    r"(bool|boolean|category|double|object|str|string|(u?int|float|UInt|Int|Float)(8|16|32|64|128))"
+    r"(\[(python|pyarrow)\w*\])?"
+)
+"""Of a column or a label; numpy knows others, some of which take a gigabyte a row."""
+
+
+def _is_whole(value: object, least: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, str | int | float)
+
+
+def _is_dtype(value: object) -> bool:
+    return isinstance(value, str) and _DTYPE.fullmatch(value) is not None
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _is_place(value: object) -> bool:
+    return value is None or _is_whole(value)
+
+
+def _is_truth(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, list)
+
+
+def _is_factor(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= _HOTTEST
+
+
+def _is_span(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(map(_is_whole, value))  # noqa: PLR2004
+
+
+def _is_positive(value: object) -> bool:
+    return _is_whole(value, 1)
+
+
+_COLUMN = {
+    "name": _is_text,
+    "dtype": _is_dtype,
+    "numeric": _is_truth,
+    "modes": [_is_scalar],
+    "block": _is_place,
+    "scalar": _is_place,
+    "group": _is_whole,
+}
+_CATEGORIES = {"categories": [_is_scalar], "categories_dtype": _is_dtype, "ordered": _is_truth}
+_SPEC_FORM = {
+    "codec": ("asinh", "quantile", "zscore"),
+    "columns": [_COLUMN],
+    "label": {"name": _is_text, "dtype": _is_dtype, "position": _is_whole},
+    "classes": [{"name": _is_text, "value": _is_scalar, "anchors": _is_span}],
+    "layout": {"scalars": _is_whole, "sizes": [_is_positive]},
+    "decoder": {"latent_dim": _is_positive, "hidden_dim": _is_positive},
+    "sampling": {
+        "mode": SAMPLING_MODES,
+        "n_neighbors": _is_positive,
+        "noise": _is_factor,
+        "filter": _is_truth,
+        "snap": SNAPS,
+    },
+}
+"""What a spec holds: a mapping by its keys, a list by its items, a choice, or a test of one value."""
+
+
+def _check_form(value: Any, form: Any, where: str) -> None:  # noqa: ANN401 - whatever JSON held
+    """Refuse a part of a spec that is not of its form, by its place."""
+    if isinstance(form, dict):
+        if not isinstance(value, dict) or not form.keys() <= value.keys():
+            raise ValueError(f"{where} lacks one of {', '.join(form)}{_DAMAGED}")
+        for key, part in form.items():
+            _check_form(value[key], part, f"{where}.{key}")
+    elif isinstance(form, list):
+        _check_form(value, _is_list, where)
+        for i, item in enumerate(value):
+            _check_form(item, form[0], f"{where}[{i}]")
+    elif not (value in form if isinstance(form, tuple) else form(value)):
+        raise ValueError(f"{where} holds {str(value)[:40]!r}, which no generator has there{_DAMAGED}")
+
+
+def _check_spec(spec: Any) -> None:  # noqa: ANN401 - whatever JSON held
+    """Refuse a spec that `save` never writes; the message names the entry.
+
+    Raises
+    ------
+    ValueError
+        If an entry is lacking, is of another kind, or points beyond another.
+    """
+    _check_form(spec, _SPEC_FORM, "spec")
+    sizes, scalars = spec["layout"]["sizes"], spec["layout"]["scalars"]
+    blocks = {entry["block"] for entry in spec["columns"]} - {None}
+    names = [entry["name"] for entry in spec["columns"]]
+    if not spec["classes"] or len(set(names)) < len(names) or spec["label"]["position"] > len(names):
+        raise ValueError(f"spec has no class, or columns of one name or without a place{_DAMAGED}")
+    if sizes != sorted(sizes) or blocks != set(range(len(sizes))):
+        raise ValueError(f"spec.layout.sizes holds {sizes[:9]}, not a size for each block{_DAMAGED}")
+    for entry in [*spec["columns"], spec["label"]]:
+        if entry["dtype"] == "category":
+            _check_form(entry, _CATEGORIES, f"the column {entry['name']!r} of spec")
+    for entry in spec["columns"]:
+        modes = len(entry["modes"]) + (entry["scalar"] is not None)
+        is_placed = entry["scalar"] is None or (entry["numeric"] and entry["scalar"] < scalars)
+        is_grouped = entry["group"] < len(spec["columns"])
+        size = 1 if entry["block"] is None else sizes[entry["block"]]
+        if not (is_placed and is_grouped and modes == size):
+            raise ValueError(f"the column {entry['name']!r} of spec has no place in its layout{_DAMAGED}")
+
+
+def _check_file(folder: Path, name: str) -> None:
+    """Refuse one of a generator's files that leads out of its folder or is larger than any is."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{name} is a link that leads out of {folder}{_DAMAGED}")
+    size = path.stat().st_size
+    if size > _MOST_BYTES[name]:
+        raise ValueError(f"{name} has {size:,} bytes, of at most {_MOST_BYTES[name]:,}{_DAMAGED}")
+
+
+def _is_held(values: Array, entry: dict[str, Any]) -> bool:
+    """Tell whether a column's dtype holds these values as they are."""
+    try:
+        column = _typed(values, entry)
+        if values.dtype == object and not entry.get("numeric"):
+            return bool(column.isna().sum() == pd.isna(values).sum())
+        return np.array_equal(column.to_numpy(np.float64, na_value=np.nan), values, equal_nan=True)
+    except (ArithmeticError, TypeError, ValueError, Warning):
+        return False
+
+
 def _serve() -> None:
     """Hand the generator to MLflow, which runs this file by itself when it loads a registered model."""
+    from mlflow.exceptions import MlflowException  # noqa: PLC0415
     from mlflow.models import set_model  # noqa: PLC0415 - only ever imported where MLflow runs this file
     from mlflow.pyfunc import PythonModel, PythonModelContext  # noqa: PLC0415
 
@@ -919,7 +1182,10 @@ def _serve() -> None:
         """Counts by label in, that many rows of the training table's form out."""
 
         def load_context(self, context: PythonModelContext) -> None:
-            self.generator = PortableGenerator.load(context.artifacts["generator"])
+            config = context.model_config or {}
+            self.max_rows = int(config.get("max_rows", _MAX_ROWS))
+            folder = context.artifacts["generator"]
+            self.generator = PortableGenerator.load(folder, sha256=config.get("sha256"))
 
         def predict(
             self,
@@ -927,7 +1193,11 @@ def _serve() -> None:
             model_input: pd.DataFrame,
             params: dict[str, Any] | None = None,
         ) -> pd.DataFrame:
-            return self.generator.table(model_input, **(params or {}))
+            try:
+                self.generator.check_total(model_input, self.max_rows)
+                return self.generator.table(model_input, **(params or {}))
+            except ValueError as err:  # of any other error a server tells no word to its client
+                raise MlflowException.invalid_parameter_value(str(err)) from err
 
     set_model(RegisteredGenerator())
 

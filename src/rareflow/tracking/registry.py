@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import mlflow
 import numpy as np
@@ -16,18 +16,23 @@ import pandas as pd
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
+from mlflow.store.artifact.utils.models import get_model_name_and_version
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
+from mlflow.types.schema import AnyType
 
 from rareflow.errors import StoreError
 from rareflow.generators import portable
 from rareflow.generators.portable import PortableGenerator
+from rareflow.tracking.artifacts import digest, fetch, verify
+from rareflow.tracking.election import OPEN, Election
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
 
 __all__ = ["Loaded", "Registered", "load_generator", "log_generator", "register"]
 
-CHAMPION, CHALLENGER = "champion", "challenger"
+_SHA256 = "rareflow.sha256"
+_MAX_ROWS = 1_000_000  # that one call gives, unless the model is loaded with another number
 _CLASS_ROWS = "class_rows"
 _PACKAGES = ("mlflow", "numba", "numpy", "pandas", "safetensors", "threadpoolctl")
 
@@ -67,26 +72,39 @@ def log_generator(generator: PortableGenerator, *, class_rows: Mapping[str, int]
     class_rows
         Rows that a class is to have, real and forged together, by class; kept in the model's metadata.
     """
+    client = MlflowClient()
     example = pd.DataFrame(
         {"label": generator.classes[:2], "count": np.array([3, 2][: len(generator.classes)])}
     )
     with TemporaryDirectory() as folder:
-        return mlflow.pyfunc.log_model(
+        saved = generator.save(Path(folder) / "generator")
+        model = mlflow.pyfunc.log_model(
             name="generator",
             python_model=portable.__file__,
-            artifacts={"generator": str(generator.save(Path(folder) / "generator"))},
+            artifacts={"generator": str(saved)},
+            model_config={"max_rows": _MAX_ROWS, "sha256": PortableGenerator.digests(saved)},
             signature=_signature(generator),
             input_example=(example, {"seed": 7, "temperature": 1.0}),
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _PACKAGES],
             metadata={_CLASS_ROWS: dict(class_rows)},
         )
+    client.set_logged_model_tags(model.model_id, {_SHA256: _digest(model.model_uri)})
+    return model
+
+
+def _digest(uri: str) -> str:
+    """Give the digest of a model's files as the store has them; they are complete, or it is refused."""
+    with TemporaryDirectory() as folder:
+        return digest(fetch(uri, folder))
 
 
 def _signature(generator: PortableGenerator) -> ModelSignature:
     """Describe counts by label in, the training table's columns out."""
     outputs = generator.table(pd.DataFrame({"label": generator.classes[:1], "count": [0]}))
     return ModelSignature(
-        inputs=Schema([ColSpec(DataType.string, "label"), ColSpec(DataType.long, "count")]),
+        # A server would cut 1.5 to a column of whole numbers down to 1, and "3" up to 3, before the model,
+        # which refuses both, hears of them.
+        inputs=Schema([ColSpec(DataType.string, "label"), ColSpec(AnyType(), "count")]),
         outputs=Schema([ColSpec(_type_of(outputs[name]), str(name)) for name in outputs.columns]),
         params=ParamSchema(
             [ParamSpec("seed", DataType.long, None), ParamSpec("temperature", DataType.double, 1.0)]
@@ -130,37 +148,22 @@ def register(
         Further tags of the version.
     """
     client = MlflowClient()
-    own = {"val_macro_f1": repr(val_macro_f1), "data_digest": data_digest, "protocol": protocol}
-    made = mlflow.register_model(model.model_uri, name, tags={**tags, **own})
+    own = {
+        "val_macro_f1": repr(val_macro_f1),
+        "data_digest": data_digest,
+        "protocol": protocol,
+        _SHA256: _digest(model.model_uri),
+    }
+    election = Election.open(client, name)
+    made = mlflow.register_model(model.model_uri, name, tags={**tags, **own, OPEN: "open"})
+    version = str(made.version)
     try:
-        client.update_model_version(name, made.version, description=card)
-        alias, reason = _verdict(_champion(client, name), own)
-        client.set_registered_model_alias(name, alias, made.version)
+        client.update_model_version(name, version, description=card)
+        alias, reason = election.settle(version)
     except BaseException:  # Ctrl-C too: a version has its card and its alias, or is not there
-        client.delete_model_version(name, made.version)
+        election.withdraw(version)
         raise
-    return Registered(name, str(made.version), alias, reason)
-
-
-def _champion(client: MlflowClient, name: str) -> Any | None:  # noqa: ANN401 - MLflow's ModelVersion
-    """Give the version that bears the alias, if one does."""
-    aliases = client.get_registered_model(name).aliases
-    return client.get_model_version(name, aliases[CHAMPION]) if CHAMPION in aliases else None
-
-
-def _verdict(champion: Any | None, own: Mapping[str, str]) -> tuple[str, str]:  # noqa: ANN401
-    """Decide the alias of a new version, and say why."""
-    if champion is None:
-        return CHAMPION, "the first version of this model"
-    for key, what in (("data_digest", "other data"), ("protocol", "another protocol")):
-        if champion.tags.get(key) != own[key]:
-            return (
-                CHALLENGER,
-                f"champion version {champion.version} was scored on {what}, so the two cannot be compared",
-            )
-    theirs, ours = float(champion.tags["val_macro_f1"]), float(own["val_macro_f1"])
-    scores = f"val_macro_f1 {ours:.4f} against {theirs:.4f} of version {champion.version}"
-    return (CHAMPION, f"better: {scores}") if ours > theirs else (CHALLENGER, f"not better: {scores}")
+    return Registered(name, version, alias, reason)
 
 
 @dataclass(frozen=True)
@@ -182,23 +185,47 @@ class Loaded:
 def load_generator(uri: str) -> Loaded:
     """Load a registered or logged generator.
 
+    Nothing of it is run before its files are what the store recorded of them.
+
     Raises
     ------
     StoreError
-        If there is no such model, or it is none of rareflow's; the message lists those that are registered.
+        If there is no such model, it is none of rareflow's, or its files are not the recorded ones; the
+        message lists those that are registered.
     """
     try:
-        model = mlflow.pyfunc.load_model(uri)
+        with TemporaryDirectory() as folder:
+            found, recorded = _resolve(uri)
+            files = fetch(found, folder)
+            verify(files, recorded)
+            model = mlflow.pyfunc.load_model(str(files))
         generator = model.unwrap_python_model().generator
-    except (MlflowException, OSError, AttributeError) as err:
+    except (MlflowException, StoreError, OSError, AttributeError, ValueError) as err:
         names = [model.name for model in MlflowClient().search_registered_models(max_results=20)]
         known = (
             f"registered are {', '.join(names)}"
             if names
             else "none is registered yet; `rareflow tune` makes one"
         )
-        reason = re.sub(r"\s+", " ", str(err))[:160]
+        reason = re.sub(r"\s+", " ", str(err))[:300]
         raise StoreError(
             f"--model {uri!r} cannot be loaded ({reason}); in this tracking store {known}"
         ) from err
     return Loaded(generator, (model.metadata.metadata or {}).get(_CLASS_ROWS, {}))
+
+
+def _resolve(uri: str) -> tuple[str, str | None]:
+    """Give the URI that pins an alias to its version, and the digest recorded of the model, if one is."""
+    client = MlflowClient()
+    if re.match("models:/+[^/@]+[/@]", uri):
+        name, number = get_model_name_and_version(client, uri)
+        version = client.get_model_version(name, number)
+        uri = f"models:/{name}/{number}"
+        if recorded := version.tags.get(_SHA256):
+            return uri, recorded
+        logged = version.source  # of a version that another program registered
+    else:
+        logged = uri
+    if re.fullmatch("models:/+m-[^/@]+", logged):
+        return uri, client.get_logged_model(logged.rpartition("/")[2]).tags.get(_SHA256)
+    return uri, None

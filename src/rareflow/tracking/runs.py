@@ -22,6 +22,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
 from mlflow.types import ColSpec, Schema
 
+from rareflow.redaction import redacted
 from rareflow.tracking.environment import git_commit, process_tags, versions
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ class Run:
             self.end("FINISHED")
         elif isinstance(error, Exception):
             try:
-                self.log_text("".join(traceback.format_exception(kind, error, trace)), "error.txt")
+                self.log_text(redacted("".join(traceback.format_exception(kind, error, trace))), "error.txt")
             finally:
                 self.end("FAILED")
         else:
@@ -97,7 +98,7 @@ class Run:
         A character that MLflow refuses in a key (class names have them) becomes an underscore.
         """
         held = self._client.get_run(self.id).data.params
-        named = {_key(key): str(value) for key, value in params.items()}
+        named = {_key(key): redacted(str(value)) for key, value in params.items()}
         fresh = [Param(key, value) for key, value in named.items() if key not in held]
         for start in range(0, len(fresh), _PARAMS_PER_CALL):
             self._client.log_batch(self.id, params=fresh[start : start + _PARAMS_PER_CALL])
@@ -186,7 +187,7 @@ class Run:
 
     def set_tag(self, key: str, value: object) -> None:
         """Set or replace a tag."""
-        self._client.set_tag(self.id, key, value)
+        self._client.set_tag(self.id, key, redacted(str(value)))
 
 
 @contextmanager

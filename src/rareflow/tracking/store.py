@@ -16,6 +16,7 @@ from mlflow.utils.uri import is_local_uri
 from sqlalchemy import URL, create_engine, make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import StoreError
 from rareflow.tracking.environment import quiet
 
@@ -27,7 +28,6 @@ __all__ = [
     "is_missing",
     "open_existing_store",
     "prepare_store",
-    "sqlite_file",
     "without_secrets",
 ]
 
@@ -106,11 +106,6 @@ def is_missing(uri: str) -> bool:
     return bool(file) and not Path(file).exists()
 
 
-def sqlite_file(uri: str) -> str:
-    """Give the file of an SQLite database's URI; empty for any other URI."""
-    return uri.partition(":///")[2].partition("?")[0] if uri.startswith("sqlite") else ""
-
-
 def without_secrets(uri: str) -> str:
     """Give a store's URI fit for the screen: user, password and query replaced by ``***``."""
     if uri.startswith("sqlite"):
@@ -152,6 +147,7 @@ def _open_database(uri: str) -> None:
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite and url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        make_whole(uri, lambda scratch: MlflowClient(scratch).search_experiments(max_results=1))
     engine = create_engine(url)
     try:
         with engine.connect() as connection:

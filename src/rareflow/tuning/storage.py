@@ -11,6 +11,7 @@ from optuna.exceptions import StorageInternalError
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
+from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import StoreError
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ __all__ = ["OWNER", "experimental", "open_storage", "queue_anew", "refusals"]
 
 OWNER = "process"  # a trial's user attribute: the host and the number of the process that works on it
 _HEARTBEAT_S, _GRACE_S, _RETRIES = 30, 120, 3
+_FILE = {"connect_args": {"timeout": 60}}  # seconds that a process waits while another one writes
+_SERVER = {"pool_pre_ping": True}  # a worker is silent while it trains, and what lies between may hang up
 _UNUSABLE = (SQLAlchemyError, StorageInternalError, ImportError, OSError, RuntimeError)
 
 
@@ -45,14 +48,21 @@ def open_storage(storage: str) -> optuna.storages.RDBStorage:
         If the storage cannot be opened or written; its password is not shown.
     """
     with refusals(storage), experimental():
+        make_whole(storage, _make_tables)
         return optuna.storages.RDBStorage(
             storage,
-            # A worker is silent while it trains; a server, or what lies between, may hang up meanwhile.
-            engine_kwargs={"pool_pre_ping": not storage.startswith("sqlite")},
+            engine_kwargs=_FILE if sqlite_file(storage) else _SERVER,
             heartbeat_interval=_HEARTBEAT_S,
             grace_period=_GRACE_S,
             heartbeat_stale_trial_callback=queue_anew,
         )
+
+
+def _make_tables(storage: str) -> None:
+    """Make Optuna's tables in a database that nobody else knows yet."""
+    made = optuna.storages.RDBStorage(storage)
+    made.remove_session()
+    made.engine.dispose()
 
 
 def queue_anew(study: optuna.Study, trial: optuna.trial.FrozenTrial) -> None:

@@ -14,6 +14,7 @@ from rareflow.tracking.store import open_existing_store
 from rareflow.workflows.files import check_writable, write_frames
 from rareflow.workflows.matching import matching_dtypes
 from rareflow.workflows.progress import say, tell_rows
+from rareflow.workflows.spreadsheets import check_csv, defused
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(source: DataSettings, *, model: str, out: str, class_rows: int | None, mark: str, seed: int) -> str:
+def run(
+    source: DataSettings,
+    *,
+    model: str,
+    out: str,
+    class_rows: int | None,
+    mark: str,
+    seed: int,
+    csv_safe: bool = False,
+) -> str:
     """Write the table with forged rows after its own; give the rows by class for the screen.
 
     Parameters
@@ -42,8 +52,11 @@ def run(source: DataSettings, *, model: str, out: str, class_rows: int | None, m
         Name of a boolean column to add that says which rows are forged; empty: none.
     seed
         Seed of the forged rows.
+    csv_safe
+        Whether no text of a CSV may begin a spreadsheet's formula; see `defused`.
     """
     path = check_writable(out)
+    check_csv(path, csv_safe=csv_safe)
     open_existing_store()
     loaded = load_generator(model)
     stream = source.like(loaded.generator).stream
@@ -53,12 +66,13 @@ def run(source: DataSettings, *, model: str, out: str, class_rows: int | None, m
     by_class = loaded.class_rows if class_rows is None else dict.fromkeys(stream.class_counts, class_rows)
     counts = new_rows(stream.class_counts, by_class)
     forged = (frame[list(dtypes)] for frame in _forged(counts, loaded.generator, seed))
-    frames = [
+    parts = [
         _formed(stream.frames(), dtypes, mark, is_forged=False),
         _formed(forged, dtypes, mark, is_forged=True),
     ]
     rows = len(stream) + sum(counts.values())
-    write_frames(tell_rows(chain.from_iterable(frames), rows), path)
+    frames = tell_rows(chain.from_iterable(parts), rows)
+    write_frames(map(defused, frames) if csv_safe else frames, path)
     return f"{_class_lines(stream.class_counts, counts)}\nWrote {rows:,} rows to {path}"
 
 

@@ -8,6 +8,7 @@ from rareflow.data.card import data_card
 from rareflow.data.survey import Survey
 from rareflow.workflows.files import check_writable, write_frames, write_text
 from rareflow.workflows.progress import say, tell_rows
+from rareflow.workflows.spreadsheets import check_csv, defused
 
 if TYPE_CHECKING:
     from rareflow.workflows.settings import DataSettings
@@ -15,12 +16,17 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(source: DataSettings, *, out: str) -> str:
-    """Write all rows of the table to `out` and its card beside it, with the ending ``.md``; give the card."""
+def run(source: DataSettings, *, out: str, csv_safe: bool = False) -> str:
+    """Write all rows of the table to `out` and its card beside it, with the ending ``.md``; give the card.
+
+    With `csv_safe` no text of a CSV begins a spreadsheet's formula; see `defused`.
+    """
     path = check_writable(out)
+    check_csv(path, csv_safe=csv_safe)
     stream = source.stream
     survey = Survey(stream)
-    write_frames(tell_rows(survey.watch(stream.frames()), len(stream)), path)
+    frames = tell_rows(survey.watch(stream.frames()), len(stream))
+    write_frames(map(defused, frames) if csv_safe else frames, path)
     card = data_card(survey)
     write_text(card, path.with_name(path.name + ".md"))
     say(f"Wrote {len(stream):,} rows to {path} and their card to {path.name}.md")

@@ -7,6 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
+from rareflow.redaction import redacted
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -27,7 +29,7 @@ class _Screen(logging.Handler):
 
 def say(message: str) -> None:
     """Tell the user what is happening."""
-    _LOGGER.info(message)
+    _LOGGER.info(redacted(message))
 
 
 def listen() -> None:

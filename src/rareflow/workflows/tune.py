@@ -7,11 +7,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rareflow.databases import sqlite_file
 from rareflow.errors import ConfigError, StoreError
 from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.registry import log_generator, register
 from rareflow.tracking.runs import Run, parent_run
-from rareflow.tracking.store import is_missing, prepare_store, sqlite_file, without_secrets
+from rareflow.tracking.store import is_missing, prepare_store, without_secrets
 from rareflow.tuning.plots import study_figures, trial_table
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.winner import Winner, choose

@@ -1,0 +1,99 @@
+"""A logged model's files: fetched, held against what was recorded of them, before any of their code runs."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import mlflow
+import yaml  # MLflow's own dependency
+
+from rareflow.errors import StoreError
+
+__all__ = ["digest", "fetch", "verify"]
+
+_CODE, _DESCRIPTION = "portable.py", "MLmodel"
+_FILES = (_DESCRIPTION, _CODE, "artifacts/generator/spec.json", "artifacts/generator/weights.safetensors")
+_FLAVOR, _LOADER = "python_function", "mlflow.pyfunc.loaders.code_model"  # code as text, nothing pickled
+
+
+def fetch(uri: str, folder: str | Path) -> Path:
+    """Copy a model's files to a folder of our own, where nobody changes them between the check and the load.
+
+    Raises
+    ------
+    StoreError
+        If the description is lacking, or names files outside of the model, or a pickle.
+    """
+    model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
+    _check_description(uri, model)
+    return model
+
+
+def digest(model: Path) -> str:
+    """Give the SHA-256, in hexadecimal, of the names and the bytes of all that decides what a model does.
+
+    Raises
+    ------
+    StoreError
+        If one of the files is lacking.
+    """
+    whole = hashlib.sha256()
+    for name in _FILES:
+        if not (model / name).is_file():
+            raise StoreError(
+                f"the model is incomplete, it lacks {name}; log it again, or load another version"
+            )
+        with (model / name).open("rb") as file:
+            whole.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+    return whole.hexdigest()
+
+
+def verify(model: Path, recorded: str | None) -> None:
+    """Refuse files that have another digest than the one recorded, if one was.
+
+    Raises
+    ------
+    StoreError
+        The message holds both digests.
+    """
+    if recorded is not None and (found := digest(model)) != recorded:
+        raise StoreError(f"its files are not the registered ones: SHA-256 {found}, recorded {recorded}")
+
+
+def _check_description(uri: str, model: Path) -> None:
+    """Refuse a description that leads MLflow out of the model's own files, or to a pickle."""
+    try:
+        described = yaml.safe_load((model / _DESCRIPTION).read_text(encoding="utf-8"))
+        flavor = described["flavors"][_FLAVOR]
+        named = [entry["path"] for entry in flavor.get("artifacts", {}).values()]
+        named += [flavor[key] for key in ("code", "data") if flavor.get(key)]
+        strange = [path for path in named if not _is_inside(path)]
+    except (
+        OSError,
+        yaml.YAMLError,
+        ValueError,
+        LookupError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as err:
+        raise StoreError(
+            f"the model {uri!r} has an MLmodel file that describes no generator; load another version"
+        ) from err
+    if strange:
+        raise StoreError(
+            f"the model {uri!r} names {strange[0]!r}, which lies outside of it; its MLmodel file was "
+            "tampered with: load another version"
+        )
+    if flavor.get("loader_module") != _LOADER or "python_model" in flavor:
+        raise StoreError(
+            f"the model {uri!r} holds a pickle or code of another library, and rareflow loads neither; "
+            "load a generator that rareflow logged"
+        )
+
+
+def _is_inside(path: Any) -> bool:  # noqa: ANN401 - whatever YAML held
+    pure = PurePosixPath(path.replace("\\", "/"))
+    return not pure.is_absolute() and ".." not in pure.parts and ":" not in path
