@@ -1,6 +1,18 @@
+import platform
+import subprocess
+import sys
+
 import pytest
 
 
 @pytest.fixture
 def storage(tmp_path):
     return f"sqlite:///{tmp_path}/optuna.db"
+
+
+@pytest.fixture
+def dead():
+    """A process of this host that is over."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        process.wait()
+    return (platform.node(), process.pid)

@@ -79,5 +79,13 @@ def _hurry(connection, _record):
         connection.execute("PRAGMA synchronous = OFF")
 
 
+def age(storage):
+    """Let the last heartbeat of every trial be an hour old, as a killed process leaves it."""
+    connection = sqlite3.connect(storage.removeprefix("sqlite:///"))
+    connection.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
+    connection.commit()
+    connection.close()
+
+
 def run_worker(storage, name, n_trials, seed):
     work(open_study(storage, name, seed=seed), FakeObjective(seconds=0.02), n_trials, Recorder())

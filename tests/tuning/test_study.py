@@ -10,10 +10,12 @@ import torch
 from optuna.trial import TrialState
 
 from rareflow.errors import DataError, DivergedError, StoreError
-from rareflow.tuning.space import Candidate, default_candidate
+from rareflow.tuning.sampler import DONE
+from rareflow.tuning.space import Candidate, default_candidate, suggest
+from rareflow.tuning.storage import OWNER
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.work import work
-from tests.tuning.fakes import COUNTS, FakeObjective, Recorder
+from tests.tuning.fakes import COUNTS, FakeObjective, Recorder, age
 
 
 def fresh(storage, *, seed=0, name="study"):
@@ -36,6 +38,12 @@ def roles(study, *found):
     return [trial.user_attrs.get("role") for trial in study.get_trials(states=found or None)]
 
 
+def drawn(study):
+    """Give the trials that came to their end; of two references one that was cut off comes second."""
+    held = study.get_trials(states=DONE)
+    return sorted((str(trial.user_attrs.get("role")), str(trial.params), trial.value) for trial in held)
+
+
 def ask(study):
     """Begin a trial as `study.optimize` does, whose process is then heard of no more."""
     with warnings.catch_warnings():
@@ -43,14 +51,6 @@ def ask(study):
         trial = study.ask()
     study._storage.record_heartbeat(trial._trial_id)
     return trial
-
-
-def age(storage):
-    """Let the last heartbeat of every trial be an hour old, as a killed process leaves it."""
-    connection = sqlite3.connect(storage.removeprefix("sqlite:///"))
-    connection.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
-    connection.commit()
-    connection.close()
 
 
 def test_raw_is_trial_0_and_the_defaults_are_trial_1(storage):
@@ -137,6 +137,40 @@ def test_a_resumed_study_continues_to_the_target_and_draws_nothing_again(storage
     assert finished(study) == len(study.trials) == 7
     drawn = [str(sorted(trial.params.items())) for trial in study.trials]
     assert len(set(drawn)) == 7
+
+
+@pytest.mark.parametrize("fault", [KeyboardInterrupt, OSError])
+def test_a_study_that_was_cut_off_again_and_again_holds_the_trials_of_an_undisturbed_one(tmp_path, fault):
+    undisturbed = fresh(f"sqlite:///{tmp_path}/undisturbed.db")
+    go_on(undisturbed, 12)
+    disturbed = fresh(f"sqlite:///{tmp_path}/disturbed.db")
+    for target in range(1, 13):
+        with pytest.raises(fault):
+            go_on(disturbed, target, FakeObjective(faults={0: fault()}))
+        disturbed = fresh(f"sqlite:///{tmp_path}/disturbed.db")
+        go_on(disturbed, target)
+    assert drawn(disturbed) == drawn(undisturbed)
+
+
+def test_a_study_whose_process_died_in_a_trial_holds_the_trials_of_an_undisturbed_one(tmp_path, dead):
+    undisturbed = fresh(f"sqlite:///{tmp_path}/undisturbed.db")
+    go_on(undisturbed, 12)
+    disturbed = fresh(f"sqlite:///{tmp_path}/disturbed.db")
+    for target in range(1, 13):
+        trial = ask(disturbed)
+        if "role" not in trial.user_attrs:
+            suggest(trial, COUNTS)
+        trial.set_user_attr(OWNER, dead)
+        disturbed = fresh(f"sqlite:///{tmp_path}/disturbed.db")
+        go_on(disturbed, target)
+    assert drawn(disturbed) == drawn(undisturbed)
+
+
+def test_a_trial_that_failed_by_its_own_fault_is_not_drawn_again(storage):
+    study = fresh(storage)
+    go_on(study, 6, FakeObjective(faults={2: DivergedError("no"), 3: MemoryError()}))
+    assert len({str(trial.params) for trial in study.trials[2:]}) == len(study.trials) - 2 == 6
+    assert [trial.user_attrs.get("fault") for trial in study.trials[2:4]] == ["DivergedError", "MemoryError"]
 
 
 def test_a_study_that_holds_more_than_asked_for_is_left_alone(storage):

@@ -2,9 +2,6 @@
 
 import multiprocessing
 import platform
-import sqlite3
-import subprocess
-import sys
 import warnings
 
 import optuna
@@ -16,7 +13,7 @@ from rareflow.tuning import work as module
 from rareflow.tuning.storage import OWNER
 from rareflow.tuning.study import enqueue_references, find_study, finished, open_study
 from rareflow.tuning.work import fail_lost, settle, work
-from tests.tuning.fakes import COUNTS, FakeObjective, Recorder, by_noise, run_worker
+from tests.tuning.fakes import COUNTS, FakeObjective, Recorder, age, by_noise, run_worker
 
 ELSEWHERE = ("elsewhere", 1)
 
@@ -35,14 +32,6 @@ def study(storage):
     return opened
 
 
-@pytest.fixture
-def dead():
-    """A process of this host that is over."""
-    with subprocess.Popen([sys.executable, "-c", ""]) as process:
-        process.wait()
-    return (platform.node(), process.pid)
-
-
 def begin(study, owner=ELSEWHERE):
     """Begin a trial as the process of that name does."""
     with warnings.catch_warnings():
@@ -52,14 +41,6 @@ def begin(study, owner=ELSEWHERE):
     if owner:
         trial.set_user_attr(OWNER, owner)
     return trial
-
-
-def age(storage):
-    """Let the last heartbeat of every trial be an hour old."""
-    connection = sqlite3.connect(storage.removeprefix("sqlite:///"))
-    connection.execute("UPDATE trial_heartbeats SET heartbeat = datetime('now', '-1 hour')")
-    connection.commit()
-    connection.close()
 
 
 class Meanwhile(Recorder):

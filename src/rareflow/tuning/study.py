@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy as np
 import optuna
 from optuna.trial import TrialState
 
 from rareflow.errors import StoreError
+from rareflow.tuning.sampler import DONE, ResumableSampler
 from rareflow.tuning.space import DEFAULT, RAW, default_candidate, params_of
 from rareflow.tuning.storage import experimental, open_storage, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["DONE", "ROLE", "enqueue_references", "find_study", "finished", "open_study"]
+__all__ = ["ROLE", "enqueue_references", "find_study", "finished", "open_study"]
 
-_STARTUP_TRIALS = 8  # drawn at random before the sampler learns; RAW and the defaults count among them
 ROLE = "role"
-DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def open_study(storage: str, name: str, *, seed: int, seat: Sequence[int] = ()) -> optuna.Study:
@@ -52,14 +50,7 @@ def open_study(storage: str, name: str, *, seed: int, seat: Sequence[int] = ()) 
             load_if_exists=True,
         )
         optuna.storages.fail_stale_trials(study)
-        # A resumed study must not draw again what it drew before, nor a process what another one draws.
-        drawn = len(study.get_trials(deepcopy=False))
-        # In groups, because RAW has no parameters: the space that all trials share is empty.
-        study.sampler = optuna.samplers.TPESampler(
-            seed=int(np.random.SeedSequence([seed, drawn, *seat]).generate_state(1)[0]),
-            n_startup_trials=_STARTUP_TRIALS,
-            group=True,
-        )
+        study.sampler = ResumableSampler(seed, seat)
     return study
 
 

@@ -20,9 +20,10 @@ from torch import OutOfMemoryError
 from rareflow.errors import DivergedError
 from rareflow.processes import here, is_gone
 from rareflow.tuning.pruning import PrefixPruner
+from rareflow.tuning.sampler import DONE, FAULT
 from rareflow.tuning.space import RAW, Candidate, suggest
 from rareflow.tuning.storage import OWNER, experimental, queue_anew
-from rareflow.tuning.study import DONE, ROLE, enqueue_references
+from rareflow.tuning.study import ROLE, enqueue_references
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -171,6 +172,9 @@ class _Run:
             return self._score(trial)
         except UpdateFinishedTrialError:
             self.taken = True
+            raise
+        except _OWN_FAULT as err:
+            trial.set_user_attr(FAULT, type(err).__name__)
             raise
 
     def _score(self, trial: optuna.Trial) -> float:

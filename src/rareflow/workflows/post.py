@@ -11,8 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rareflow.processes import here
 from rareflow.tracking.leftovers import sweep_ended_children
+from rareflow.tuning.sampler import DONE
 from rareflow.tuning.storage import refusals
-from rareflow.tuning.study import DONE, open_study
+from rareflow.tuning.study import open_study
 from rareflow.tuning.work import settle, work
 from rareflow.workflows.trials import Trials, run_name
 
