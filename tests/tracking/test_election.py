@@ -4,6 +4,7 @@ import threading
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 from rareflow.tracking import registry
 from rareflow.tracking.election import OPEN
@@ -59,6 +60,15 @@ def test_of_two_registered_at_once_the_better_is_champion_whenever_they_meet(
     versions = client.search_model_versions(f"name = '{name}'")
     assert len(versions) == 2
     assert not [version for version in versions if OPEN in version.tags or not version.description]
+
+
+def test_an_alias_that_another_process_sets_at_the_same_moment_is_set_again(client, add, monkeypatch):
+    def refuse():
+        raise MlflowException("UNIQUE constraint failed: registered_model_aliases")
+
+    during(monkeypatch, "set_registered_model_alias", refuse)
+    assert add("moment", 0.5).alias == "champion"
+    assert champion(client, "moment").tags["val_macro_f1"] == "0.5"
 
 
 def test_many_registered_at_once_leave_one_champion_which_is_the_best(client, add):

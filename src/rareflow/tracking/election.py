@@ -7,6 +7,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,13 +63,13 @@ class Election:
             holder = _champion(self.client, self.name)
             if winner is None or (holder is not None and holder.version == winner.version):
                 break
-            self.client.set_registered_model_alias(self.name, CHAMPION, winner.version)
+            self._set_alias(CHAMPION, winner.version)
         own = self.client.get_model_version(self.name, version)
         if winner is None or str(winner.version) == version:
             alias, reason = CHAMPION, _verdict(self.incumbent, own)[1]
         else:
             alias, reason = CHALLENGER, _verdict(winner, own)[1]
-            self.client.set_registered_model_alias(self.name, CHALLENGER, version)
+            self._set_alias(CHALLENGER, version)
         self.client.delete_model_version_tag(self.name, version, OPEN)
         return alias, reason
 
@@ -76,7 +77,14 @@ class Election:
         """Delete the version; a champion that it has displaced already comes back."""
         self.client.delete_model_version(self.name, version)
         if self.incumbent is not None and _champion(self.client, self.name) is None:
-            self.client.set_registered_model_alias(self.name, CHAMPION, self.incumbent.version)
+            self._set_alias(CHAMPION, self.incumbent.version)
+
+    def _set_alias(self, alias: str, version: str) -> None:
+        """Give a version an alias; a store inserts a new one and refuses to if another process just did."""
+        try:
+            self.client.set_registered_model_alias(self.name, alias, version)
+        except MlflowException:
+            self.client.set_registered_model_alias(self.name, alias, version)
 
     def _candidates(self) -> list[Version]:
         """Give the versions whose elections overlap with this one and that are complete, by number."""
