@@ -419,11 +419,14 @@ class PortableGenerator:
         """Read the counts wanted, each with its own random source; nothing wanted is no row of a class."""
         if not {"label", "count"} <= set(wanted.columns):
             raise ValueError(f"the counts need columns 'label' and 'count', not {list(wanted.columns)}")
-        pairs = list(zip(wanted["label"].astype(str), wanted["count"], strict=True))
+        pairs = [
+            (label, self._check(label, count, temperature))
+            for label, count in zip(wanted["label"].astype(str), wanted["count"], strict=True)
+        ]
         return [
             _Asked(
                 self.classes.index(label),
-                self._check(label, count, temperature),
+                count,
                 np.random.SeedSequence(None if seed is None else [seed, i]),
             )
             for i, (label, count) in enumerate(pairs or [(self.classes[0], 0)])
