@@ -66,7 +66,7 @@ RareClasses = Annotated[
     ),
 ]
 Rows = Annotated[int, typer.Option(help="Rows to simulate; 0: the simulator's default, 10000.", min=0)]
-MaxRows = Annotated[
+SampleRows = Annotated[
     int,
     typer.Option(
         help="Rows to work on; of a larger table a sample is drawn, in which the largest classes are thinned "
@@ -122,7 +122,7 @@ def _source(ctx: typer.Context, *, is_split: bool = True) -> DataSettings:
         infinities=given["infinities"],
         rare_classes="keep" if not is_split and given["rare_classes"] == "error" else given["rare_classes"],
         rows=given["rows"] or None,
-        max_rows=given.get("max_rows"),
+        sample_rows=given.get("sample_rows"),
         seed=given["seed"],
     )
 
@@ -149,7 +149,7 @@ def tune(
     infinities: Infinities = "",
     rare_classes: RareClasses = "error",
     rows: Rows = 0,
-    max_rows: MaxRows = 300_000,
+    sample_rows: SampleRows = 300_000,
     test: Test = "",
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
@@ -219,7 +219,7 @@ def train(
     infinities: Infinities = "",
     rare_classes: RareClasses = "error",
     rows: Rows = 0,
-    max_rows: MaxRows = 300_000,
+    sample_rows: SampleRows = 300_000,
     test: Test = "",
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
@@ -310,7 +310,7 @@ def benchmark(
     infinities: Infinities = "",
     rare_classes: RareClasses = "error",
     rows: Rows = 0,
-    max_rows: MaxRows = 300_000,
+    sample_rows: SampleRows = 300_000,
     test: Test = "",
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
@@ -444,7 +444,7 @@ def evaluate(
     infinities: Infinities = "",
     rare_classes: RareClasses = "error",
     rows: Rows = 0,
-    max_rows: MaxRows = 300_000,
+    sample_rows: SampleRows = 300_000,
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
     seed: Seed = 0,

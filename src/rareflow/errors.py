@@ -1,6 +1,12 @@
 """The errors a user can cause and mend: each message names the thing, echoes the value, says the remedy."""
 
+from __future__ import annotations
+
 import re
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["ConfigError", "DataError", "DivergedError", "RareflowError", "StoreError"]
 
@@ -33,4 +39,16 @@ class StoreError(RareflowError):
 
 
 class DivergedError(RareflowError, ArithmeticError):
-    """A training whose loss or weights are no longer finite."""
+    """A training whose loss or weights are no longer finite.
+
+    Parameters
+    ----------
+    message
+        Where, and what mends it.
+    history
+        The losses of each step before, with its number as ``step``.
+    """
+
+    def __init__(self, message: str, history: Sequence[Mapping[str, float]] = ()) -> None:
+        super().__init__(message)
+        self.history = history

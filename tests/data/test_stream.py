@@ -229,7 +229,7 @@ def skewed(tmp_path):
 
 
 def test_a_sample_has_the_rows_asked_for_and_every_row_of_the_rare_classes(skewed):
-    table = load_table(skewed, label="label", max_rows=200)
+    table = load_table(skewed, label="label", sample_rows=200)
     assert len(table) == 200
     assert table.class_counts == {"Normal": 79, "DOS": 78, "Recon": 40, "NMRI": 3}
     whole = load_table(skewed, label="label").frame
@@ -238,15 +238,15 @@ def test_a_sample_has_the_rows_asked_for_and_every_row_of_the_rare_classes(skewe
     pd.testing.assert_frame_equal(whole.iloc[rows].reset_index(drop=True), table.frame)
     (note,) = table.notes
     assert note == (
-        "A sample of 200 of 993 rows (--max-rows): random rows were left out, 721 of 800 of class 'Normal', "
-        "72 of 150 of class 'DOS'; every other class is whole."
+        "A sample of 200 of 993 rows (--sample-rows): random rows were left out, 721 of 800 of class "
+        "'Normal', 72 of 150 of class 'DOS'; every other class is whole."
     )
 
 
 def test_equal_seeds_draw_equal_samples_whatever_the_frames_and_others_differ(skewed, monkeypatch):
-    first = load_table(skewed, label="label", max_rows=200, seed=3)
+    first = load_table(skewed, label="label", sample_rows=200, seed=3)
     monkeypatch.setattr(source, "BATCH_ROWS", 13)
-    again, other = (load_table(skewed, label="label", max_rows=200, seed=seed) for seed in (3, 4))
+    again, other = (load_table(skewed, label="label", sample_rows=200, seed=seed) for seed in (3, 4))
     assert again.digest == first.digest
     assert other.digest != first.digest
     assert other.class_counts == first.class_counts
@@ -255,7 +255,7 @@ def test_equal_seeds_draw_equal_samples_whatever_the_frames_and_others_differ(sk
 def test_every_row_of_a_thinned_class_is_drawn_about_equally_often(skewed):
     drawn = np.zeros(993)
     for seed in range(60):
-        drawn[load_table(skewed, label="label", max_rows=200, seed=seed).frame["row"]] += 1
+        drawn[load_table(skewed, label="label", sample_rows=200, seed=seed).frame["row"]] += 1
     normal = load_table(skewed, label="label").labels == "Normal"
     share = drawn[normal] / 60
     assert abs(share.mean() - 79 / 800) < 1e-9 + 1 / 800
@@ -267,18 +267,18 @@ def test_every_row_of_a_thinned_class_is_drawn_about_equally_often(skewed):
 def test_a_table_of_no_more_rows_than_asked_for_is_whole(skewed):
     whole = load_table(skewed, label="label")
     for max_rows in (993, 10**6):
-        same(load_table(skewed, label="label", max_rows=max_rows), whole)
+        same(load_table(skewed, label="label", sample_rows=max_rows), whole)
 
 
 def test_a_sample_too_small_for_its_classes_is_refused(skewed):
-    with pytest.raises(ConfigError, match="--max-rows 7 leaves less than 2 rows for each of 4 classes"):
-        load_table(skewed, label="label", max_rows=7)
+    with pytest.raises(ConfigError, match="--sample-rows 7 leaves less than 2 rows for each of 4 classes"):
+        load_table(skewed, label="label", sample_rows=7)
 
 
 def test_a_sample_counts_classes_after_the_rows_that_are_dropped(tmp_path):
     frame = pd.DataFrame({"x": [np.inf] * 50 + [1.0] * 50 + [2.0] * 4, "label": ["a"] * 100 + ["b"] * 4})
     frame.to_parquet(tmp_path / "t.parquet")
-    table = load_table(str(tmp_path / "t.parquet"), label="label", infinities="drop", max_rows=20)
+    table = load_table(str(tmp_path / "t.parquet"), label="label", infinities="drop", sample_rows=20)
     assert table.class_counts == {"a": 16, "b": 4}
 
 
@@ -289,5 +289,5 @@ def test_what_is_held_of_a_table_while_it_is_checked_and_sampled_does_not_grow_w
     monkeypatch.setattr(
         pd, "concat", lambda frames, **how: held.append(sum(map(len, frames))) or original(frames, **how)
     )
-    load_table(skewed, label="label", max_rows=20)
+    load_table(skewed, label="label", sample_rows=20)
     assert max(held) < 500, "labels and the sample are put together, never the table"

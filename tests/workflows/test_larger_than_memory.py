@@ -61,17 +61,18 @@ def test_a_column_that_turns_out_empty_in_the_end_leaves_the_old_file_whole():
 
 
 @pytest.mark.usefixtures("tiny_frames")
-def test_train_works_on_a_sample_and_augment_on_every_row(table):
-    ended = rareflow("train", *table, "--max-rows", 200, "--steps", 2, "--class-rows", 30)
+def test_train_works_on_a_sample_and_augment_on_every_row(table, caplog):
+    ended = rareflow("train", *table, "--sample-rows", 200, "--steps", 2, "--class-rows", 30)
     assert ended.code == 0
-    said = "A sample of 200 of 600 rows (--max-rows): random rows were left out, "
+    said = "A sample of 200 of 600 rows (--sample-rows): random rows were left out, "
     assert any(said in line for line in ended.progress)
+    assert "Failed to log model config" not in caplog.text, "an option has the name of one of the model's"
     client = mlflow.MlflowClient()
     (run,) = client.search_runs(["1"], "attributes.run_name = 'train gas-pipeline'")
     card = Path(client.download_artifacts(run.info.run_id, "data_card.md")).read_text()
     assert said in card
     assert "- Rows: 200" in card
-    assert run.data.params["max_rows"] == "200"
+    assert run.data.params["sample_rows"] == "200"
 
     model = next(word for word in ended.out.split() if word.startswith("models:/"))
     files = {}

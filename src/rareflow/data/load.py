@@ -34,7 +34,7 @@ SIMULATED = "simulated-gas-pipeline"
 def load_table(
     data: str,
     *,
-    max_rows: int | None = None,
+    sample_rows: int | None = None,
     seed: int = 0,
     **options: Any,  # noqa: ANN401 - `open_table` declares them
 ) -> Table:
@@ -44,7 +44,7 @@ def load_table(
     ----------
     data, options
         As in `open_table`.
-    max_rows
+    sample_rows
         If the table has more rows, a sample is drawn that keeps every row of the rare classes; see
         `rareflow.data.stream.Stream.table`. All of them by default.
     seed
@@ -62,7 +62,7 @@ def load_table(
     DataError
         If the data cannot be used as they are; the message says which option helps.
     """
-    return open_table(data, seed=seed, **options).table(max_rows, seed=seed)
+    return open_table(data, seed=seed, **options).table(sample_rows, seed=seed)
 
 
 def open_table(

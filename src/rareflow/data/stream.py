@@ -98,7 +98,7 @@ class Stream:
         """Give the rows that each class keeps."""
         if max_rows < _FEWEST * len(self.class_counts):
             raise ConfigError(
-                f"--max-rows {max_rows} leaves less than {_FEWEST} rows for each of "
+                f"--sample-rows {max_rows} leaves less than {_FEWEST} rows for each of "
                 f"{len(self.class_counts)} classes"
             )
         quota = quotas(np.fromiter(self.class_counts.values(), dtype=np.intp), max_rows)
@@ -111,8 +111,8 @@ class Stream:
             if kept[name] < rows
         )
         return (
-            f"A sample of {sum(kept.values()):,} of {len(self):,} rows (--max-rows): random rows were left "
-            f"out, {thinned}; every other class is whole."
+            f"A sample of {sum(kept.values()):,} of {len(self):,} rows (--sample-rows): random rows were "
+            f"left out, {thinned}; every other class is whole."
         )
 
     def __len__(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import astuple, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -137,7 +137,8 @@ class Training:
     def _diverged(self, number: int, what: str) -> DivergedError:
         return DivergedError(
             f"training diverged at step {number} of {self.config.steps} ({what}); "
-            "lower learning_rate or raise n_critic"
+            "lower learning_rate or raise n_critic",
+            [asdict(step) for step in self.history],
         )
 
     def state(self) -> dict[str, Tensor]:

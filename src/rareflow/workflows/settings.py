@@ -38,7 +38,7 @@ class DataSettings:
     infinities: str = ""
     rare_classes: str = "error"
     rows: int | None = None
-    max_rows: int | None = None
+    sample_rows: int | None = None
     seed: int = 0
 
     def like(self, generator: PortableGenerator) -> DataSettings:
@@ -47,16 +47,16 @@ class DataSettings:
 
     @cached_property
     def stream(self) -> Stream:
-        """The table, checked and yet to be read; all of its rows, whatever `max_rows` is."""
+        """The table, checked and yet to be read; all of its rows, whatever `sample_rows` is."""
         say(f"Reading {self.data} ...")
         options = asdict(self)
-        del options["max_rows"]
+        del options["sample_rows"]
         return open_table(**options)
 
     @cached_property
     def table(self) -> Table:
         """The table, read once, or a sample of it."""
-        table = self.stream.table(self.max_rows, seed=self.seed)
+        table = self.stream.table(self.sample_rows, seed=self.seed)
         if len(table) < len(self.stream):
             say(table.notes[-1])
         return table
@@ -155,7 +155,7 @@ class Settings:
         own = asdict(self)
         data = own.pop("source")
         data |= {"drop": ",".join(data["drop"]), "categorical": ",".join(data["categorical"])}
-        return data | {"rows": data["rows"] or 0, "max_rows": data["max_rows"] or 0} | own
+        return data | {"rows": data["rows"] or 0, "sample_rows": data["sample_rows"] or 0} | own
 
 
 def check_least(settings: object, **least: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from rareflow.errors import DivergedError
 from rareflow.evaluation.plots import loss_curves_figure
 from rareflow.generators.checkpoint import Checkpoint
 from rareflow.tracking.leftovers import sweep_dead_runs
@@ -51,13 +52,17 @@ def run(settings: Settings, params: Mapping[str, Any], *, class_rows: int, check
         tags=settings.tags,
     ) as run_:
         log_data(run_, settings)
-        generator = fit_generator(
-            train,
-            params,
-            seed=settings.seed,
-            device=settings.device,
-            checkpoint=Checkpoint(Path(), checkpoint_every) if checkpoint_every else None,
-        )
+        try:
+            generator = fit_generator(
+                train,
+                params,
+                seed=settings.seed,
+                device=settings.device,
+                checkpoint=Checkpoint(Path(), checkpoint_every) if checkpoint_every else None,
+            )
+        except DivergedError as err:
+            run_.log_curve(err.history)
+            raise
         history = [asdict(step) for step in generator.history_]
         run_.log_curve(history)
         run_.log_figure(loss_curves_figure(history), "loss_curves.png")

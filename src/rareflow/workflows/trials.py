@@ -12,6 +12,7 @@ import numpy as np
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 
+from rareflow.errors import DivergedError
 from rareflow.evaluation.metrics import mean_summary
 from rareflow.tracking.leftovers import sweep_ended_children
 from rareflow.tracking.runs import Run, child_run
@@ -56,6 +57,15 @@ class _TrialRun:
         """Log what the pruner saw: it may have come before the first repeat was done."""
         scored, mean = self._mean
         self._run.log_metrics({"pruned_macro_f1": mean}, step=scored)
+
+    def log_diverged(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Log the curve of a training that failed; that of the first split may be there and be well."""
+        self._run.log_curve(
+            [
+                {key if key == "step" else f"diverged/{key}": value for key, value in step.items()}
+                for step in history
+            ]
+        )
 
     def on_repeat(self, repeat: int, found: Repeat) -> None:
         self._repeats.append(found)
@@ -114,6 +124,8 @@ class Trials:
                 raise
             except Exception as err:
                 say(f"{shown}: FAILED ({err})")
+                if isinstance(err, DivergedError):
+                    log.log_diverged(err.history)
                 raise
         self._tell(f"{shown}: val_macro_f1 {log.value:.4f}", start, log.value)
 
