@@ -9,6 +9,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import pytest
+from optuna.pruners import NopPruner
 
 from rareflow.cli import main
 from rareflow.tuning import storage, work
@@ -37,5 +38,6 @@ if __name__ == "__main__":
         patch.setattr(storage, "_HEARTBEAT_S", 1)
         patch.setattr(storage, "_GRACE_S", 5)
         patch.setattr(work, "_POLL_S", 0.2)
+        patch.setattr(work, "PrefixPruner", lambda _every: NopPruner())  # so that all trials are complete
         patch.setattr(Objective, "repeats", held(Objective.repeats))
         main(sys.argv[1:])

@@ -73,7 +73,7 @@ def run(how: WorkerSettings) -> str:
     if is_missing(how.storage):
         raise StoreError(
             f"there is no --storage {how.storage!r} here, so no study in it; `rareflow tune` makes it, and "
-            "other machines need a database that all reach, such as postgresql+psycopg://user@host/name"
+            "other machines need a database that all reach, such as postgresql+psycopg://host/name"
         )
     study = find_study(how.storage, how.study_name)
     briefing = Briefing.of(study, data=how.data, n_threads=how.n_threads, device=how.device)
