@@ -100,6 +100,9 @@ CsvSafe = Annotated[
     str,
     typer.Option(help="Put an apostrophe before text of a CSV that a spreadsheet would run: true or false."),
 ]
+Scheduler = Annotated[
+    str, typer.Option(help="Dask's scheduler, such as tcp://host:8786. Unset: none, as for local.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -172,9 +175,7 @@ def tune(
             help="Where the --jobs processes start: local, or dask for `rareflow worker` on a Dask cluster."
         ),
     ] = "local",
-    scheduler: Annotated[
-        str, typer.Option(help="Dask's scheduler, such as tcp://host:8786. Unset: none, as for local.")
-    ] = "",
+    scheduler: Scheduler = "",
     experiment: Experiment = "rareflow",
     n_threads: NThreads = 1,
     device: Device = "auto",
