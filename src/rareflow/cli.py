@@ -411,6 +411,10 @@ def augment(
     ] = "",
     out: Out = "balanced.parquet",
     csv_safe: CsvSafe = "false",
+    launcher: Annotated[
+        str, typer.Option(help="Who draws the forged rows: local, or dask for a Dask cluster's workers.")
+    ] = "local",
+    scheduler: Scheduler = "",
     debug: Debug = False,
 ) -> None:
     """Balance a training table with a registered generator."""
@@ -426,6 +430,8 @@ def augment(
             mark=mark,
             seed=seed,
             csv_safe=_truth("--csv-safe", csv_safe),
+            launcher=launcher,
+            scheduler=scheduler,
         )
     )
 

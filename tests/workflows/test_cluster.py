@@ -121,7 +121,7 @@ def test_where_no_worker_can_work_tune_ends_with_what_one_of_them_said(scheduler
     assert ended.code == 2
     (line,) = ended.said
     assert line.startswith(f"rareflow: no worker on the Dask cluster {scheduler} came to its end; one on ")
-    assert "said: rareflow: the study is tracked in 'postgresql://***@host/mlflow', whose secrets" in line
+    assert "said: rareflow: the work is tracked in 'postgresql://***@host/mlflow', whose secrets" in line
     assert outcome(folder) == {"tune even": "FAILED"}
 
 
