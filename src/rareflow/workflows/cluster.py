@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import subprocess
@@ -126,6 +127,7 @@ def connected(address: str) -> Iterator[Any]:
             f"no Dask scheduler answers at --scheduler {address!r}; start `dask scheduler` and give the "
             "address that it prints, such as tcp://host:8786"
         ) from err
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it has to say, it raises too
     with client:
         yield client
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import platform
+import re
 import threading
 from collections import deque
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -12,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from threadpoolctl import threadpool_limits
 
-from rareflow.errors import StoreError
+from rareflow.errors import ConfigError, StoreError
 from rareflow.redaction import redacted
 from rareflow.tracking.joining import visit_store
 from rareflow.tracking.registry import load_generator
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["batches_on_cluster"]
 
 _AHEAD = 2  # parts a thread of the cluster that are begun before they are taken: one is drawn, one waits
+_STRANGE = "cannot run this version of rareflow ({}); install it where scheduler and workers run"
 _LOADING = threading.Lock()
 
 
@@ -74,18 +77,52 @@ def batches_on_cluster(
     Raises
     ------
     ConfigError
-        As `rareflow.workflows.cluster.check_scheduler` does.
+        As `rareflow.workflows.cluster.check_scheduler` does, and if the generator is none to share out.
     StoreError
         If a worker cannot load the generator, or the cluster is lost; as the frames are asked for.
     """
+    if not hasattr(loaded.generator, "parts"):
+        raise ConfigError(
+            f"--launcher dask cannot share out {loaded.uri!r}, which an older version of rareflow made; "
+            "give --launcher local, or train it again"
+        )
     source = _Source(without_secrets(uri), loaded.uri, loaded.sha256)
     with connected(scheduler) as client:
 
         def batches(wanted: pd.DataFrame, *, seed: int) -> Iterator[pd.DataFrame]:
-            say(f"The Dask cluster {scheduler} has {_threads(client)} threads to draw with")
-            return _drawn(client, source, loaded.generator.parts(wanted, seed=seed))
+            parts = loaded.generator.parts(wanted, seed=seed)
+            with _explained(scheduler):
+                _check_workers(client)
+                say(f"The Dask cluster {scheduler} has {_threads(client)} threads to draw with")
+                yield from _drawn(client, source, parts)
 
         yield batches
+
+
+@contextmanager
+def _explained(scheduler: str) -> Iterator[None]:
+    """Say in one line what is wrong with a cluster."""
+    import distributed  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except (CancelledError, distributed.KilledWorker, OSError) as err:
+        raise StoreError(
+            f"the Dask cluster {scheduler} was lost ({_reason(err)}); mend it and run the same command again"
+        ) from err
+    except RuntimeError as err:  # all that Dask raises where the scheduler cannot read a task
+        raise StoreError(f"the Dask scheduler {scheduler} {_STRANGE.format(_reason(err))}") from err
+
+
+def _check_workers(client: Any) -> None:  # noqa: ANN401 - Dask is an extra
+    """Refuse workers that cannot read a task: Dask itself would wait for them for ever."""
+    for worker, answer in client.run(_hello, on_error="return").items():
+        if isinstance(answer, Exception):
+            raise StoreError(f"the Dask worker {worker} {_STRANGE.format(_reason(answer))}")
+
+
+def _reason(err: BaseException) -> str:
+    return re.sub(r"\s+", " ", str(err))[:300]
 
 
 def _drawn(client: Any, source: _Source, parts: Iterable[Mapping[str, Any]]) -> Iterator[pd.DataFrame]:  # noqa: ANN401 - Dask is an extra
@@ -93,10 +130,10 @@ def _drawn(client: Any, source: _Source, parts: Iterable[Mapping[str, Any]]) -> 
     ahead: deque[Any] = deque()
     for part in parts:
         while len(ahead) >= _AHEAD * max(_threads(client), 1):
-            yield _taken(ahead.popleft())
+            yield ahead.popleft().result()
         ahead.append(client.submit(_draw, source, part, pure=False))
     while ahead:
-        yield _taken(ahead.popleft())
+        yield ahead.popleft().result()
 
 
 def _threads(client: Any) -> int:  # noqa: ANN401 - Dask is an extra
@@ -104,9 +141,8 @@ def _threads(client: Any) -> int:  # noqa: ANN401 - Dask is an extra
     return sum(client.nthreads().values())
 
 
-def _taken(future: Any) -> pd.DataFrame:  # noqa: ANN401 - Dask is an extra
-    """Wait for a frame."""
-    return future.result()
+def _hello() -> None:
+    """Answer that this module is here."""
 
 
 def _draw(source: _Source, part: Mapping[str, Any]) -> pd.DataFrame:
