@@ -133,20 +133,20 @@ def test_what_a_killed_worker_was_in_another_one_draws(monkeypatch):
     assert is_as_local()
 
 
-@pytest.mark.usefixtures("folder", "empty_database")
+@pytest.mark.usefixtures("folder")
 def test_a_worker_that_cannot_load_the_model_is_named_with_its_reason(empty_database):
     shutil.copy(empty_database, "other.db")
     own = f"sqlite:///{Path('other.db').absolute()}"
     with dask_scheduler() as address, dask_workers(address, 1, MLFLOW_TRACKING_URI=own):
         words = ("--out", "out.parquet", "--launcher", "dask", "--scheduler", address)
-        for _ in range(2):  # a worker keeps no store that it was told before
+        for _ in range(2):  # the refusal is not remembered, nor a store
             ended = rareflow(*AUGMENT, "--model", QUICK, *words)
             assert ended.code == 2
             (line,) = ended.said
             assert line.startswith(
                 f"rareflow: the Dask worker on {platform.node()} cannot load the generator: "
             )
-            assert "Registered Model with name=rareflow-small not found" in line
+            assert "(name=rareflow-small, version=1) not found" in line
     assert Path("out.parquet").read_bytes() == b"old"
     assert not list(Path().glob(".out*"))
 

@@ -92,6 +92,9 @@ def batches_on_cluster(
         def batches(wanted: pd.DataFrame, *, seed: int) -> Iterator[pd.DataFrame]:
             parts = loaded.generator.parts(wanted, seed=seed)
             with _explained(scheduler):
+                if not _threads(client):
+                    say(f"The Dask cluster {scheduler} has no worker yet; waiting for one")
+                    client.wait_for_workers(1)
                 _check_workers(client)
                 say(f"The Dask cluster {scheduler} has {_threads(client)} threads to draw with")
                 yield from _drawn(client, source, parts)
