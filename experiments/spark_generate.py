@@ -1,6 +1,6 @@
 """Forge rows on Spark with a registered generator: those that its `batches` gives, whatever the executors.
 
-Where an executor runs there are MLflow, numba and pandas; neither rareflow nor torch is needed. The call, and what
+Executors need MLflow, numba and pandas, neither rareflow nor torch. The call, and what
 it measured, stand in docs/clusters.md.
 """
 
