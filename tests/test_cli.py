@@ -231,6 +231,7 @@ BAD_OPTIONS = [
     ("tune", "--launcher", "slurm", "local, dask"),
     ("tune", "--launcher", "dask", "needs the address of a Dask scheduler, such as tcp://host:8786"),
     ("tune", "--scheduler", "tcp://host:8786", "no other launcher has one"),
+    ("augment", "--launcher", "dask", "needs the address of a Dask scheduler, such as tcp://host:8786"),
     ("tune", "--recipe", "kdd", "gas-pipeline"),
     ("tune", "--infinities", "keep", "missing|drop"),
     ("tune", "--rare-classes", "spare", "error|drop|merge"),

@@ -100,6 +100,9 @@ CsvSafe = Annotated[
     str,
     typer.Option(help="Put an apostrophe before text of a CSV that a spreadsheet would run: true or false."),
 ]
+Scheduler = Annotated[
+    str, typer.Option(help="Dask's scheduler, such as tcp://host:8786. Unset: none, as for local.")
+]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
 
@@ -172,9 +175,7 @@ def tune(
             help="Where the --jobs processes start: local, or dask for `rareflow worker` on a Dask cluster."
         ),
     ] = "local",
-    scheduler: Annotated[
-        str, typer.Option(help="Dask's scheduler, such as tcp://host:8786. Unset: none, as for local.")
-    ] = "",
+    scheduler: Scheduler = "",
     experiment: Experiment = "rareflow",
     n_threads: NThreads = 1,
     device: Device = "auto",
@@ -410,6 +411,10 @@ def augment(
     ] = "",
     out: Out = "balanced.parquet",
     csv_safe: CsvSafe = "false",
+    launcher: Annotated[
+        str, typer.Option(help="Who draws the forged rows: local, or dask for a Dask cluster's workers.")
+    ] = "local",
+    scheduler: Scheduler = "",
     debug: Debug = False,
 ) -> None:
     """Balance a training table with a registered generator."""
@@ -425,6 +430,8 @@ def augment(
             mark=mark,
             seed=seed,
             csv_safe=_truth("--csv-safe", csv_safe),
+            launcher=launcher,
+            scheduler=scheduler,
         )
     )
 

@@ -1,5 +1,6 @@
 import copy
 import itertools
+import json
 import re
 import subprocess
 import sys
@@ -356,6 +357,35 @@ def test_batches_are_the_table_piece_by_piece_whatever_the_number_of_threads(mon
     pd.testing.assert_frame_equal(tables[0], tables[1])
     pd.testing.assert_frame_equal(tables[0], generator.table(wanted, seed=3))
     assert not tables[0].iloc[:7].equals(tables[0].iloc[7:14].reset_index(drop=True))
+
+
+@pytest.mark.parametrize("seed", [3, None])
+def test_a_part_is_plain_data_that_any_copy_of_the_generator_draws_at_any_time(monkeypatch, tmp_path, seed):
+    monkeypatch.setattr(portable, "_BATCH_ROWS", 7)
+    generator = generator_of(filter=True)
+    wanted = pd.DataFrame({"label": ["rare", "common", "rare"], "count": [20, 0, 9]})
+    parts = list(generator.parts(wanted, seed=seed, temperature=0.5))
+    assert [(part["label"], part["count"]) for part in parts] == [
+        *[("rare", 7), ("rare", 7), ("rare", 6), ("common", 0), ("rare", 7), ("rare", 2)]
+    ]
+    other = PortableGenerator.load(generator.save(tmp_path / "generator"))
+    frames = {i: other.draw_part(json.loads(json.dumps(parts[i]))) for i in (4, 0, 5, 3, 2, 1)}
+    for i, part in enumerate(parts):
+        pd.testing.assert_frame_equal(frames[i], generator.draw_part(part))
+    if seed is not None:
+        table = pd.concat([frames[i] for i in range(6)], ignore_index=True)
+        pd.testing.assert_frame_equal(table, generator.table(wanted, seed=seed, temperature=0.5))
+    assert not frames[0].equals(frames[1])
+
+
+def test_parts_are_refused_at_once_and_given_one_by_one():
+    generator = generator_of()
+    first = next(generator.parts(pd.DataFrame({"label": ["rare"], "count": [2**63 - 1]})))
+    assert first["count"] == 65_536
+    with pytest.raises(ValueError, match="label='worm' is not a class"):
+        generator.parts(pd.DataFrame({"label": ["worm"], "count": [1]}))
+    with pytest.raises(ValueError, match="count of label='rare' must be a whole number"):
+        generator.draw_part(first | {"count": -1})
 
 
 @pytest.mark.parametrize(

@@ -103,6 +103,18 @@ def test_a_loaded_generator_comes_with_the_class_rows_its_study_chose():
 
 
 @pytest.mark.usefixtures("client")
+def test_a_loaded_generator_says_what_loads_exactly_it_again():
+    mlflow.MlflowClient().set_registered_model_alias(NAME, "chosen", "1")
+    loaded = load_generator(f"models:/{NAME}@chosen")
+    assert loaded.uri == f"models:/{NAME}/1"
+    again = load_generator(loaded.uri, sha256=loaded.sha256)
+    assert again.sha256 == loaded.sha256
+    other = load_generator(f"models:/{NAME}/2")
+    with pytest.raises(StoreError, match=f"SHA-256 {other.sha256}, recorded {loaded.sha256}"):
+        load_generator(other.uri, sha256=loaded.sha256)
+
+
+@pytest.mark.usefixtures("client")
 def test_a_model_without_class_rows_leaves_every_class_alone(logged, folder):
     model = Path(mlflow.artifacts.download_artifacts(logged[1].model_uri, dst_path=str(folder / "older")))
     description = model / "MLmodel"

@@ -1,12 +1,10 @@
 """Workers that a Dask cluster starts, of a scheduler and a worker with two processes."""
 
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,23 +16,11 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from rareflow.workflows import briefing, cluster
+from tests.workflows.clusters import dask_cluster
 from tests.workflows.commands import rareflow, workplace
 from tests.workflows.servers import free_port
 
 TUNE = ("tune", "--data", "even.csv", "--label", "kind", "--repeats", "1", "--tune-rows", "60", "--jobs", "2")
-
-
-@contextmanager
-def dask(*words):
-    """Run a part of Dask, which starts processes of its own."""
-    command = [sys.executable, "-m", "dask", *map(str, words), "--no-dashboard"]
-    with Path(f"{words[0]}.log").open("w") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    try:
-        yield process
-    finally:
-        os.killpg(process.pid, signal.SIGTERM)
-        process.wait()
 
 
 @pytest.fixture
@@ -51,13 +37,8 @@ def folder(tmp_path, empty_database):
 @pytest.fixture
 def scheduler(folder):
     """The address of a scheduler that has two workers of one thread, started in the test's folder."""
-    port = free_port()
-    address = f"tcp://127.0.0.1:{port}"
-    processes = ("--nworkers", 2, "--nthreads", 1, "--local-directory", folder / "dask")
-    with (
-        dask("scheduler", "--host", "127.0.0.1", "--port", port),
-        dask("worker", address, *processes),
-    ):
+    assert folder == Path.cwd()
+    with dask_cluster(2) as address:
         yield address
 
 
@@ -121,7 +102,7 @@ def test_where_no_worker_can_work_tune_ends_with_what_one_of_them_said(scheduler
     assert ended.code == 2
     (line,) = ended.said
     assert line.startswith(f"rareflow: no worker on the Dask cluster {scheduler} came to its end; one on ")
-    assert "said: rareflow: the study is tracked in 'postgresql://***@host/mlflow', whose secrets" in line
+    assert "said: rareflow: the work is tracked in 'postgresql://***@host/mlflow', whose secrets" in line
     assert outcome(folder) == {"tune even": "FAILED"}
 
 

@@ -354,8 +354,7 @@ class PortableGenerator:
         ValueError
             If the label is unknown, or the count or the temperature out of its range.
         """
-        count = self._check(label, count, temperature)
-        asked = [_Asked(self.classes.index(label), count, np.random.SeedSequence(seed))]
+        asked = [_Asked(*self._check(label, count, temperature), np.random.SeedSequence(seed))]
         return self._drawn(asked, temperature, with_label=False)
 
     def table(
@@ -378,14 +377,43 @@ class PortableGenerator:
 
         Errors are `table`'s and come at once, before the first frame is asked for.
         """
+        parts = self.parts(wanted, seed=seed, temperature=temperature)
+        return _in_threads(partial(self.draw_part, part) for part in parts)
+
+    def parts(
+        self, wanted: pd.DataFrame, *, seed: int | None = None, temperature: float = 1.0
+    ) -> Iterator[dict[str, Any]]:
+        """Give what each frame of `batches` is drawn from: plain data, with a random source of its own.
+
+        So any processes that loaded this generator may share the parts out, and `draw_part` makes of each
+        what `batches` does, whoever draws it and in whatever order.
+
+        Yields
+        ------
+        dict
+            ``label``, ``count`` and ``temperature`` as `sample` takes them; ``entropy`` and ``spawn_key`` of
+            a `numpy.random.SeedSequence`. Errors are `table`'s and come at once.
+        """
         asked = self._asked(wanted, seed, temperature)
+        return (
+            {
+                "label": self.classes[one.index],
+                "count": rows,
+                "temperature": temperature,
+                "entropy": own.entropy,
+                "spawn_key": list(own.spawn_key),
+            }
+            for one in asked
+            for rows, own in one.batches()
+        )
 
-        def frame(one: _Asked, rows: int, own: np.random.SeedSequence) -> pd.DataFrame:
-            room = self._room(rows)
-            self._fill(room, slice(0, rows), one.index, np.random.default_rng(own), temperature)
-            return self._frame(room, np.full(rows, one.index))
-
-        return _in_threads(partial(frame, one, rows, own) for one in asked for rows, own in one.batches())
+    def draw_part(self, part: Mapping[str, Any]) -> pd.DataFrame:
+        """Draw the frame of one of `parts`, the label column included; errors are `sample`'s."""
+        index, count = self._check(part["label"], part["count"], part["temperature"])
+        seed = np.random.SeedSequence(part["entropy"], spawn_key=part["spawn_key"])
+        room = self._room(count)
+        self._fill(room, slice(0, count), index, np.random.default_rng(seed), part["temperature"])
+        return self._frame(room, np.full(count, index))
 
     def check_total(self, wanted: pd.DataFrame, max_rows: int) -> None:
         """Refuse a frame of counts, as `table` takes it, that asks for more rows than `max_rows` in all."""
@@ -419,21 +447,22 @@ class PortableGenerator:
         """Read the counts wanted, each with its own random source; nothing wanted is no row of a class."""
         if not {"label", "count"} <= set(wanted.columns):
             raise ValueError(f"the counts need columns 'label' and 'count', not {list(wanted.columns)}")
-        pairs = [
-            (label, self._check(label, count, temperature))
-            for label, count in zip(wanted["label"].astype(str), wanted["count"], strict=True)
-        ]
+        pairs = list(zip(wanted["label"].astype(str), wanted["count"], strict=True))
         return [
             _Asked(
-                self.classes.index(label),
-                count,
+                *self._check(label, count, temperature),
                 np.random.SeedSequence(None if seed is None else [seed, i]),
             )
             for i, (label, count) in enumerate(pairs or [(self.classes[0], 0)])
         ]
 
-    def _check(self, label: str, count: Any, temperature: float) -> int:  # noqa: ANN401 - what a user gave
-        """Refuse what cannot be drawn; give the count."""
+    def _check(
+        self,
+        label: str,
+        count: Any,  # noqa: ANN401 - what a user gave
+        temperature: float,
+    ) -> tuple[int, int]:
+        """Refuse what cannot be drawn; give the class's number and the count."""
         if label not in self.classes:
             raise ValueError(f"{label=} is not a class of this generator; its classes are {self.classes}")
         if not 0 <= temperature <= _HOTTEST:
@@ -447,7 +476,7 @@ class PortableGenerator:
             raise ValueError(
                 f"count of {label=} must be a whole number from 0 to {_MOST_COUNT}, not {count!s:.40}"
             )
-        return whole
+        return self.classes.index(label), whole
 
     def _room(self, count: int) -> Draw:
         """Give room for so many rows."""

@@ -176,16 +176,29 @@ class Loaded:
         It, as the code that it was logged with makes it.
     class_rows
         Rows that a class is to have, real and forged together, by class; empty where none were logged.
+    uri
+        What loads it again: an alias has become its version.
+    sha256
+        The digest of its files.
     """
 
     generator: PortableGenerator
     class_rows: Mapping[str, int]
+    uri: str
+    sha256: str
 
 
-def load_generator(uri: str) -> Loaded:
+def load_generator(uri: str, *, sha256: str | None = None) -> Loaded:
     """Load a registered or logged generator.
 
     Nothing of it is run before its files are what the store recorded of them.
+
+    Parameters
+    ----------
+    uri
+        Any MLflow model URI.
+    sha256
+        The digest that its files are to have besides, as `Loaded` has it; ``None``: any.
 
     Raises
     ------
@@ -197,9 +210,11 @@ def load_generator(uri: str) -> Loaded:
         with TemporaryDirectory() as folder:
             found, recorded = _resolve(uri)
             files = fetch(found, folder)
-            verify(files, recorded)
+            for expected in (recorded, sha256):
+                verify(files, expected)
             model = mlflow.pyfunc.load_model(str(files))
-        generator = model.unwrap_python_model().generator
+            generator = model.unwrap_python_model().generator
+            found_sha256 = digest(files)
     except (MlflowException, StoreError, OSError, AttributeError, ValueError) as err:
         names = [model.name for model in MlflowClient().search_registered_models(max_results=20)]
         known = (
@@ -211,7 +226,7 @@ def load_generator(uri: str) -> Loaded:
         raise StoreError(
             f"--model {uri!r} cannot be loaded ({reason}); in this tracking store {known}"
         ) from err
-    return Loaded(generator, (model.metadata.metadata or {}).get(_CLASS_ROWS, {}))
+    return Loaded(generator, (model.metadata.metadata or {}).get(_CLASS_ROWS, {}), found, found_sha256)
 
 
 def _resolve(uri: str) -> tuple[str, str | None]:

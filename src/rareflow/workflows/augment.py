@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +12,17 @@ from rareflow.errors import ConfigError
 from rareflow.evaluation.balance import new_rows
 from rareflow.tracking.registry import load_generator
 from rareflow.tracking.store import open_existing_store
+from rareflow.workflows.cluster import check_scheduler
+from rareflow.workflows.cluster_batches import batches_on_cluster
 from rareflow.workflows.files import check_writable, write_frames
 from rareflow.workflows.matching import matching_dtypes
 from rareflow.workflows.progress import say, tell_rows
+from rareflow.workflows.settings import check_launcher
 from rareflow.workflows.spreadsheets import check_csv, defused
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from rareflow.generators.portable import PortableGenerator
     from rareflow.workflows.settings import DataSettings
 
 __all__ = ["run"]
@@ -34,6 +37,8 @@ def run(
     mark: str,
     seed: int,
     csv_safe: bool = False,
+    launcher: str = "local",
+    scheduler: str = "",
 ) -> str:
     """Write the table with forged rows after its own; give the rows by class for the screen.
 
@@ -54,10 +59,17 @@ def run(
         Seed of the forged rows.
     csv_safe
         Whether no text of a CSV may begin a spreadsheet's formula; see `defused`.
+    launcher
+        Who draws the forged rows, which are the same: ``local``, this process; ``dask``, a cluster's workers.
+    scheduler
+        Address of the cluster's scheduler, for ``dask`` only.
     """
+    check_launcher(launcher, scheduler)
     path = check_writable(out)
     check_csv(path, csv_safe=csv_safe)
-    open_existing_store()
+    uri = open_existing_store()
+    if launcher == "dask":
+        check_scheduler(scheduler)
     loaded = load_generator(model)
     stream = source.like(loaded.generator).stream
     dtypes = matching_dtypes(stream, loaded.generator)
@@ -65,23 +77,30 @@ def run(
         raise ConfigError(f"--mark {mark!r} is a column of the table already; choose another name")
     by_class = loaded.class_rows if class_rows is None else dict.fromkeys(stream.class_counts, class_rows)
     counts = new_rows(stream.class_counts, by_class)
-    forged = (frame[list(dtypes)] for frame in _forged(counts, loaded.generator, seed))
-    parts = [
-        _formed(stream.frames(), dtypes, mark, is_forged=False),
-        _formed(forged, dtypes, mark, is_forged=True),
-    ]
     rows = len(stream) + sum(counts.values())
-    frames = tell_rows(chain.from_iterable(parts), rows)
-    write_frames(map(defused, frames) if csv_safe else frames, path)
+    with (
+        batches_on_cluster(loaded, uri=uri, scheduler=scheduler)
+        if launcher == "dask"
+        else nullcontext(loaded.generator.batches)
+    ) as batches:
+        forged = (frame[list(dtypes)] for frame in _forged(counts, batches, seed))
+        parts = [
+            _formed(stream.frames(), dtypes, mark, is_forged=False),
+            _formed(forged, dtypes, mark, is_forged=True),
+        ]
+        frames = tell_rows(chain.from_iterable(parts), rows)
+        write_frames(map(defused, frames) if csv_safe else frames, path)
     return f"{_class_lines(stream.class_counts, counts)}\nWrote {rows:,} rows to {path}"
 
 
-def _forged(counts: Mapping[str, int], generator: PortableGenerator, seed: int) -> Iterator[pd.DataFrame]:
+def _forged(
+    counts: Mapping[str, int], batches: Callable[..., Iterator[pd.DataFrame]], seed: int
+) -> Iterator[pd.DataFrame]:
     """Yield the forged rows in frames."""
     if counts:
         say(f"Forging {sum(counts.values()):,} rows ...")
         wanted = pd.DataFrame({"label": list(counts), "count": list(counts.values())})
-        yield from generator.batches(wanted, seed=seed)
+        yield from batches(wanted, seed=seed)
 
 
 def _formed(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
 import subprocess
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from rareflow.workflows.post import Post
 
-__all__ = ["check_scheduler", "work_on_cluster"]
+__all__ = ["check_scheduler", "connected", "work_on_cluster"]
 
 _POLL_S = 1.0
 _ANSWER_S = 10
@@ -56,7 +57,7 @@ def check_scheduler(address: str) -> None:
     ConfigError
         If Dask is not installed or no scheduler answers at that address.
     """
-    with _client(address):
+    with connected(address):
         pass
 
 
@@ -85,7 +86,7 @@ def work_on_cluster(
     """
     import distributed  # noqa: PLC0415 - an extra
 
-    with _client(scheduler) as client, client.as_current():
+    with connected(scheduler) as client, client.as_current():
         order = _Order(post.storage, post.study_name, n_threads, device, f"rareflow-stop-{uuid.uuid4().hex}")
         stop = distributed.Event(order.stop, client=client)
         futures = [client.submit(_serve, order, pure=False) for _ in range(jobs)]
@@ -105,8 +106,14 @@ def work_on_cluster(
 
 
 @contextmanager
-def _client(address: str) -> Iterator[Any]:
-    """Connect to a scheduler."""
+def connected(address: str) -> Iterator[Any]:
+    """Give a client of a scheduler; whatever it has not been given by the end, the cluster drops.
+
+    Raises
+    ------
+    ConfigError
+        As `check_scheduler` does.
+    """
     try:
         import distributed  # noqa: PLC0415 - an extra
     except ImportError as err:
@@ -120,6 +127,7 @@ def _client(address: str) -> Iterator[Any]:
             f"no Dask scheduler answers at --scheduler {address!r}; start `dask scheduler` and give the "
             "address that it prints, such as tcp://host:8786"
         ) from err
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it has to say, it raises too
     with client:
         yield client
 

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from rareflow.data.table import Table
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["DataSettings", "Settings", "check_least", "limit_threads"]
+__all__ = ["DataSettings", "Settings", "check_launcher", "check_least", "limit_threads"]
 
+_LAUNCHERS = ("local", "dask")
 _DEVICES = ("auto", "cpu", "cuda")
 
 
@@ -164,6 +165,17 @@ def check_least(settings: object, **least: int) -> None:
         if getattr(settings, name) < bound:
             option = name.replace("_", "-")
             raise ConfigError(f"--{option} {getattr(settings, name)} is too small; give {bound} or more")
+
+
+def check_launcher(launcher: str, scheduler: str) -> None:
+    """Refuse a launcher that there is not, and a scheduler's address where none or one is needed."""
+    if launcher not in _LAUNCHERS:
+        raise ConfigError(f"--launcher {launcher!r} is none of {', '.join(_LAUNCHERS)}")
+    if (launcher == "dask") != bool(scheduler):
+        raise ConfigError(
+            f"--launcher {launcher} with --scheduler {scheduler!r}: --launcher dask needs the address of a "
+            "Dask scheduler, such as tcp://host:8786, and no other launcher has one"
+        )
 
 
 def limit_threads(n_threads: int) -> None:

@@ -25,7 +25,7 @@ from rareflow.workflows.post import Post
 from rareflow.workflows.progress import say
 from rareflow.workflows.quality import log_quality
 from rareflow.workflows.report import log_data, score, text_table
-from rareflow.workflows.settings import Settings, check_least, limit_threads
+from rareflow.workflows.settings import Settings, check_launcher, check_least, limit_threads
 from rareflow.workflows.task import Task
 
 if TYPE_CHECKING:
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from rareflow.workflows.quality import Quality
 
 __all__ = ["StudySettings", "run"]
-
-_LAUNCHERS = ("local", "dask")
 
 
 @dataclass(frozen=True)
@@ -83,13 +81,7 @@ class StudySettings:
 
     def __post_init__(self) -> None:
         check_least(self, n_trials=2, repeats=1, tune_rows=4, jobs=1)
-        if self.launcher not in _LAUNCHERS:
-            raise ConfigError(f"--launcher {self.launcher!r} is none of {', '.join(_LAUNCHERS)}")
-        if (self.launcher == "dask") != bool(self.scheduler):
-            raise ConfigError(
-                f"--launcher {self.launcher} with --scheduler {self.scheduler!r}: --launcher dask needs the "
-                "address of a Dask scheduler, such as tcp://host:8786, and no other launcher has one"
-            )
+        check_launcher(self.launcher, self.scheduler)
 
 
 def run(settings: Settings, how: StudySettings) -> str:
