@@ -2,17 +2,19 @@
 
 import re
 
-__all__ = ["ConfigError", "DataError", "DivergedError", "RareflowError", "StoreError"]
+__all__ = ["ConfigError", "DataError", "DivergedError", "RareflowError", "SpooledError", "StoreError"]
 
 
 class RareflowError(Exception):
-    """Something a user can mend; the command line prints it on one line and exits with code 2.
+    """Something a user can mend; the command line prints it on one line and exits with `exit_code`.
 
     Parameters
     ----------
     message
         What is wrong and what mends it; a line's end in it, which a column's name may hold, is written out.
     """
+
+    exit_code = 2
 
     def __init__(self, message: str) -> None:
         super().__init__(
@@ -34,3 +36,21 @@ class StoreError(RareflowError):
 
 class DivergedError(RareflowError, ArithmeticError):
     """A training whose loss or weights are no longer finite."""
+
+
+class SpooledError(RareflowError):
+    """Work that came to its end while the tracking server was away: what it logged waits in the spool.
+
+    Parameters
+    ----------
+    message
+        Where the results are and what uploads them.
+    result
+        What the command would have printed; the command line prints it all the same.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, result: str) -> None:
+        super().__init__(message)
+        self.result = result
