@@ -1,8 +1,8 @@
 """The way from the spool to the server: every run once, whatever breaks it off in between.
 
-A run is deleted from the spool at last. All before that may be done twice: a metric, a parameter, a tag and an
-input that the server has are not added again, artifacts are written over, and a run that was made is found again
-by what it was made with.
+The last thing that is done with a run is its deletion from the spool. All before may be done twice: what the
+server has of metrics, parameters, tags and inputs is not added again, artifacts are written over, and a run
+that was made is found by what it was made with.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def remove(spool: Spool) -> None:
 
 
 def _place(server: MlflowClient, local: MlflowClient, run: Run) -> str | None:
-    """Find the server's run that a spooled one is the rest of, or make it; ``None``: it is another server's."""
+    """Find the server's run that a spooled one is the rest of, or make it; ``None``: another server's."""
     known = run.data.tags.get(RUN_TAG)
     try:
         if known is not None:
