@@ -57,6 +57,11 @@ def held(server):
     return stores.held(server.address, times={"split_seconds"})
 
 
+def ours(said):
+    """Leave out what MLflow says of a registration."""
+    return [line for line in said if line.startswith("rareflow: ")]
+
+
 def in_the_second_trial(monkeypatch, go_away):
     """Have the server go away when the second trial has its first result."""
     on_repeat = _TrialRun.on_repeat
@@ -92,11 +97,11 @@ def test_a_server_that_is_down_for_half_a_minute_costs_nothing_but_time(
         del os.environ[name]
     in_the_second_trial(monkeypatch, go_away)
     ended = rareflow(*TUNE)
-    assert (ended.code, ended.said) == (0, [])
+    assert (ended.code, ours(ended.said)) == (0, [])
     assert back[0] - gone[0] > 30
     assert not (folder / SPOOL).exists()
     assert held(server) == undisturbed
-    assert registered(server) == [1]
+    assert registered(server) == ["1"]
 
 
 def test_a_study_whose_server_goes_away_for_good_is_whole_after_a_sync_and_registers_then(
@@ -106,10 +111,11 @@ def test_a_study_whose_server_goes_away_for_good_is_whole_after_a_sync_and_regis
     ended = rareflow(*TUNE)
     monkeypatch.undo()
     assert ended.code == 3
-    (line,) = ended.said
-    assert line == (
-        f"rareflow: the tracking server went away; what 2 of the runs logged since is kept in '{folder / SPOOL}': "
-        "when it is back, upload it with `rareflow sync`; the same command afterwards registers the generator"
+    assert ours(ended.said) == ended.said
+    assert " ".join(ended.said) == (
+        "rareflow: the tracking server went away; what 2 of the runs logged since is kept in "
+        f"'{folder / SPOOL}': when it is back, upload it with `rareflow sync`; the same command "
+        "afterwards registers the generator"
     )
     assert "Registered nothing, because the tracking server went away." in ended.out
     assert "Test part, scored once:" in ended.out
@@ -118,8 +124,8 @@ def test_a_study_whose_server_goes_away_for_good_is_whole_after_a_sync_and_regis
     assert rareflow("sync").out == f"Uploaded 2 runs to {server.address}; rareflow-spool is removed.\n"
     assert held(server) == undisturbed
     again = rareflow(*TUNE)
-    assert (again.code, again.said) == (0, [])
-    assert registered(server) == [1]
+    assert (again.code, ours(again.said)) == (0, [])
+    assert registered(server) == ["1"]
 
 
 def test_several_processes_keep_their_runs_in_one_spool(folder, server, undisturbed):
@@ -132,7 +138,7 @@ def test_several_processes_keep_their_runs_in_one_spool(folder, server, undistur
         server.kill()
         said = process.stderr.read().splitlines()
     assert process.returncode == 3, said
-    assert [line for line in said if line.startswith("rareflow: ")] == said[-1:]
+    assert ours(said) == said[-1:]
     assert not [line for line in said if "Traceback" in line]
     server.start()
     assert rareflow("sync").code == 0
@@ -161,7 +167,8 @@ def test_a_study_that_is_stopped_while_the_server_is_away_says_where_its_runs_ar
     assert states == {"tune gas-pipeline": "KILLED", "trial-0000": "FINISHED", "trial-0001": "KILLED"}
 
 
-def test_a_training_whose_server_goes_away_has_its_generator_logged_by_the_sync(folder, server, monkeypatch):
+@pytest.mark.usefixtures("folder")
+def test_a_training_whose_server_goes_away_has_its_generator_logged_by_the_sync(server, monkeypatch):
     def log_data(run, settings):
         server.kill()
         logged(run, settings)
