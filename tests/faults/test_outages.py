@@ -12,7 +12,7 @@ from mlflow import MlflowClient
 
 from rareflow.tracking.registry import load_generator
 from rareflow.tracking.spool import SPOOL, Spool
-from rareflow.workflows import train
+from rareflow.workflows import train, tune
 from rareflow.workflows.trials import _TrialRun
 from tests.faults import stores
 from tests.workflows.commands import rareflow, short_trainings
@@ -126,6 +126,25 @@ def test_a_study_whose_server_goes_away_for_good_is_whole_after_a_sync_and_regis
     again = rareflow(*TUNE)
     assert (again.code, ours(again.said)) == (0, [])
     assert registered(server) == ["1"]
+
+
+def test_a_server_that_goes_away_while_it_registers_has_nothing_registered_and_the_run_is_whole_after_a_sync(
+    folder, server, monkeypatch, undisturbed
+):
+    def register(*args, **options):
+        server.kill()
+        return registering(*args, **options)
+
+    registering = tune.register
+    monkeypatch.setattr(tune, "register", register)
+    ended = rareflow(*TUNE)
+    assert ended.code == 3, ended.said
+    assert "Registered nothing, because the tracking server went away." in ended.out
+    assert (folder / SPOOL).exists()
+    server.start()
+    assert registered(server) == []
+    assert rareflow("sync").code == 0
+    assert held(server) == undisturbed
 
 
 def test_several_processes_keep_their_runs_in_one_spool(folder, server, undisturbed):

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
-from rareflow.tracking import runs
+from rareflow.tracking import active, runs
 from rareflow.tracking.leftovers import sweep_children
 from rareflow.tracking.runs import child_run, parent_run
 from rareflow.tracking.spool import SPOOL, Spool, spooled_runs
@@ -284,12 +284,12 @@ def test_points_of_system_metrics_that_were_not_sent_yet_are_kept(server, monkey
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.2")
     prepare_store("system")
     with parent_run("study") as run:
-        watching = runs.run_id_to_system_metrics_monitor[run.id]
+        watching = active.run_id_to_system_metrics_monitor[run.id]
         monkeypatch.setattr(watching.mlflow_logger, "_should_flush", lambda: False)
         while len(watching.mlflow_logger.data) < 10:
             time.sleep(0.05)
         server.kill()
-    assert run.id not in runs.run_id_to_system_metrics_monitor
+    assert run.id not in active.run_id_to_system_metrics_monitor
     server.start()
     assert rareflow("sync").code == 0
     metrics = MlflowClient(server.address).get_run(run.id).data.metrics

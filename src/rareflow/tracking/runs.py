@@ -6,8 +6,6 @@ A run ends ``FINISHED`` if its work came to its end, ``KILLED`` if someone stopp
 
 from __future__ import annotations
 
-import json
-import logging
 import math
 import os
 import re
@@ -19,14 +17,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import mlflow
 import numpy as np
-import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
-from mlflow.tracking.fluent import run_id_to_system_metrics_monitor
-from mlflow.types import ColSpec, Schema
+from mlflow.entities import DatasetInput, InputTag, Metric, Param
 
 from rareflow.redaction import redacted
+from rareflow.tracking.active import end_active, start_active
 from rareflow.tracking.channel import Channel
+from rareflow.tracking.datasets import describe
 from rareflow.tracking.environment import git_commit, process_tags, versions
 from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.spool import PARENT_TAG
@@ -35,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
+
+    import pandas as pd
 
     from rareflow.tracking.spool import SpooledRun
 
@@ -49,8 +48,6 @@ _INHERITED = ("mlflow.source.name", "mlflow.source.type", "mlflow.user", _COMMIT
 _METRICS_PER_CALL = 1000
 _PARAMS_PER_CALL = 100
 _CURVE_POINTS = 200
-# MLflow keeps no more of a data set's digest.
-_DIGEST_CHARACTERS = 36
 
 
 class Run:
@@ -163,14 +160,7 @@ class Run:
         source
             Where it came from: a path, a glob, or a word on the simulator.
         """
-        dataset = Dataset(
-            name=name,
-            digest=digest[:_DIGEST_CHARACTERS],
-            source_type="local",
-            source=json.dumps({"uri": source}),
-            schema=json.dumps({"mlflow_colspec": _schema(frame).to_dict()}),
-            profile=json.dumps({"num_rows": len(frame), "num_elements": int(frame.size)}),
-        )
+        dataset = describe(frame, name=name, digest=digest, source=source)
         tags = [InputTag("mlflow.data.context", context), InputTag("targets", targets)]
         datasets = [DatasetInput(dataset, tags)]
         self._channel.write(lambda client, run_id: client.log_inputs(run_id, datasets=datasets))
@@ -223,13 +213,10 @@ def parent_run(
     """
     joined = "MLFLOW_RUN_ID" in os.environ
     uri = str(mlflow.get_tracking_uri())
-    wanted = {"run_name": None if joined else name, "log_system_metrics": _system_metrics()}
-    # Who watches the system says at length that it gives up where a server goes away.
-    logging.getLogger("mlflow.system_metrics.system_metrics_monitor").setLevel(logging.CRITICAL)
-    active = ask(uri, lambda: mlflow.start_run(**wanted))
+    active = start_active(uri, None if joined else name)
     info = active.info
     channel = Channel(uri, info.run_id, name=info.run_name, start_time=info.start_time, tags={})
-    with Run(channel, terminate=partial(_end_active, uri, channel)) as run:
+    with Run(channel, terminate=partial(end_active, uri, channel)) as run:
         source = {} if joined and _COMMIT in active.data.tags else {_COMMIT: git_commit()}
         software = ", ".join(f"{package} {number}" for package, number in versions().items())
         for key, value in {**source, "rareflow.versions": software, **process_tags(), **(tags or {})}.items():
@@ -297,42 +284,6 @@ def create_child(
     return str(made.info.run_id)
 
 
-def _end_active(uri: str, channel: Channel, status: Status) -> None:
-    """End MLflow's active run, which is that of the channel, and what MLflow does beside it."""
-    active = channel.run_id
-    try:
-        ask(uri, lambda: mlflow.end_run(status))
-    except ServerAwayError:
-        place = channel.spooled()
-        if watching := run_id_to_system_metrics_monitor.pop(active, None):
-            place.client.log_batch(place.run_id, metrics=list(watching.mlflow_logger.data))
-    if channel.is_spooled:
-        channel.end(status)
-
-
 def _key(name: str) -> str:
     """Make a name one that MLflow takes for a metric or a parameter."""
     return re.sub(r"[^\w. /-]", "_", name)
-
-
-def _system_metrics() -> bool | None:
-    """Switch system metrics on, unless the user's environment says something about them."""
-    return None if "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING" in os.environ else True
-
-
-def _schema(frame: pd.DataFrame) -> Schema:
-    """Describe the columns by dtype; MLflow's own inference reads every value (12 s on KDD'99)."""
-    return Schema(
-        [
-            ColSpec(_column_type(frame[name].dtype), str(name), required=not frame[name].hasnans)
-            for name in frame.columns
-        ]
-    )
-
-
-def _column_type(dtype: Any) -> str:  # noqa: ANN401 - numpy's or pandas' dtype
-    if pd.api.types.is_bool_dtype(dtype):
-        return "boolean"
-    if pd.api.types.is_integer_dtype(dtype):
-        return "long"
-    return "double" if pd.api.types.is_float_dtype(dtype) else "string"

@@ -20,6 +20,7 @@ from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.winner import Winner, choose
 from rareflow.workflows.briefing import Briefing
 from rareflow.workflows.cluster import check_scheduler, work_on_cluster
+from rareflow.workflows.conclusion import conclusion
 from rareflow.workflows.fitting import fit_generator
 from rareflow.workflows.launchers import means_in_processes, work_in_processes
 from rareflow.workflows.model_card import model_card
@@ -27,13 +28,11 @@ from rareflow.workflows.outcome import told
 from rareflow.workflows.post import Post
 from rareflow.workflows.progress import say
 from rareflow.workflows.quality import log_quality
-from rareflow.workflows.report import log_data, score, text_table
+from rareflow.workflows.report import log_data, score
 from rareflow.workflows.settings import Settings, check_least, limit_threads
 from rareflow.workflows.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import optuna
 
     from rareflow.evaluation.comparison import Comparison
@@ -134,7 +133,7 @@ def run(settings: Settings, how: StudySettings) -> str:
         quality = log_quality(parent, task.train, test, generator, class_rows, seed=settings.seed)
         registered = _register(parent, task, tags, winner, generator, comparison, quality, uri)
     return told(
-        _conclusion(task, winner, comparison, registered),
+        conclusion(task, winner, comparison, registered),
         parent.id,
         after="; the same command afterwards registers the generator",
     )
@@ -244,7 +243,6 @@ def _register(
     uri: str,
 ) -> Registered | None:
     """Register the winner under the name of its data, described by its card; not while a part is spooled."""
-    say("Registering the generator ...")
     card = model_card(
         task.train,
         digest=task.table.digest,
@@ -258,6 +256,7 @@ def _register(
     parent.log_text(card, "model_card.md")
     if spooled_runs(parent.id):
         return None
+    say("Registering the generator ...")
     try:
         return ask(
             uri,
@@ -274,30 +273,3 @@ def _register(
     except ServerAwayError:
         parent.spooled()  # so that the command says it, whether or not the server is back by its end
         return None
-
-
-def _verdict(winner: Winner, class_counts: Mapping[str, int]) -> str:
-    """Say whether to augment; where every class has its rows already, no trial forges any."""
-    if winner.augment:
-        return f"Trial {winner.trial} beats the table as it is"
-    if winner.candidate.is_raw(class_counts):
-        return "No augmentation is best: no complete trial forges a row for this table"
-    return f"No augmentation is best: trial {winner.trial}, the best that forges rows, does not beat RAW"
-
-
-def _conclusion(task: Task, winner: Winner, comparison: Comparison, registered: Registered | None) -> str:
-    """Say what came out: the verdict, the test scores, what was registered and how to use it."""
-    verdict = _verdict(winner, task.train.class_counts)
-    scores = f"""\
-{verdict}: val_macro_f1 {winner.val_macro_f1:.4f} against RAW's {winner.raw_macro_f1:.4f}.
-
-Test part, scored once:
-{text_table(comparison)}
-
-"""
-    if registered is None:
-        return f"{scores}Registered nothing, because the tracking server went away."
-    return f"""\
-{scores}Registered {registered.name} version {registered.version} as {registered.alias} ({registered.reason}).
-Balance a table with it:  rareflow augment --data FILE --model {registered.uri} --out balanced.parquet
-See the runs:             mlflow ui"""
