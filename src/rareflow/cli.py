@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from rareflow.errors import ConfigError, RareflowError
+from rareflow.errors import ConfigError, RareflowError, SpooledError
 from rareflow.redaction import redacted
 
 if TYPE_CHECKING:
@@ -466,6 +466,19 @@ def evaluate(
 
 
 @app.command()
+def sync(
+    spool: Annotated[
+        str, typer.Option(help="Folder that keeps what a tracking server that was away has not got.")
+    ] = "rareflow-spool",
+    debug: Debug = False,
+) -> None:
+    """Upload what was logged while the tracking server was away."""
+    from rareflow.workflows import sync as workflow
+
+    typer.echo(workflow.run(spool))
+
+
+@app.command()
 def doctor(storage: Storage = "sqlite:///optuna.db", debug: Debug = False) -> None:
     """Tell versions, stores and device, what is missing and how to get it."""
     from rareflow.workflows import doctor as workflow
@@ -488,7 +501,9 @@ def _whole(option: str, text: str) -> int:
 
 
 def main(arguments: list[str] | None = None) -> NoReturn:
-    """Run the command line and end the process: 0, 2 on what the user can mend, 130 if stopped, else 1.
+    """Run the command line and end the process.
+
+    With 0, 2 on what the user can mend, 3 where results wait in the spool, 130 if stopped, else 1.
 
     Every problem is one line on the standard error stream; ``--debug`` raises it instead.
 
@@ -508,6 +523,8 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             code = app(words or ["--help"], prog_name="rareflow", standalone_mode=False) or 0
     except Exception as err:  # a user reads one line, whatever went wrong
         code, message = _problem(err)
+        if isinstance(err, SpooledError):
+            typer.echo(err.result)
         shown = f"rareflow: {' '.join(message.split())}"
         if "--debug" in words:
             shown = traceback.format_exc()
@@ -522,7 +539,7 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 def _problem(err: Exception) -> tuple[int, str]:
     """Give the exit code and the message for an error."""
     if isinstance(err, RareflowError):
-        return _BAD_INPUT, str(err)
+        return err.exit_code, str(err)
     if isinstance(err, _UsageError):
         command = err.ctx.command_path if err.ctx else "rareflow"
         return _BAD_INPUT, f"{err.format_message()} (see {command} --help)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,8 @@ def make_whole(uri: str, make: Callable[[str], object]) -> None:
     is_file = url.get_backend_name() == "sqlite" and file.name and not str(file).startswith(("file:", ":"))
     if not is_file or file.exists() or not file.parent.is_dir():
         return
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
+    # A name of its own each time: MLflow makes the tables of an address once in a process.
+    scratch = file.with_name(f".{file.name}.{uuid.uuid4().hex}")
     try:
         scratch.touch()
         make(url.set(database=str(scratch)).render_as_string(hide_password=False))

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ConfigError", "DataError", "DivergedError", "RareflowError", "StoreError"]
+__all__ = ["ConfigError", "DataError", "DivergedError", "RareflowError", "SpooledError", "StoreError"]
 
 
 class RareflowError(Exception):
-    """Something a user can mend; the command line prints it on one line and exits with code 2.
+    """Something a user can mend; the command line prints it on one line and exits with `exit_code`.
 
     Parameters
     ----------
     message
         What is wrong and what mends it; a line's end in it, which a column's name may hold, is written out.
     """
+
+    exit_code = 2
 
     def __init__(self, message: str) -> None:
         super().__init__(
@@ -52,3 +54,21 @@ class DivergedError(RareflowError, ArithmeticError):
     def __init__(self, message: str, history: Sequence[Mapping[str, float]] = ()) -> None:
         super().__init__(message)
         self.history = history
+
+
+class SpooledError(RareflowError):
+    """Work that came to its end while the tracking server was away: what it logged waits in the spool.
+
+    Parameters
+    ----------
+    message
+        Where the results are and what uploads them.
+    result
+        What the command would have printed; the command line prints it all the same.
+    """
+
+    exit_code = 3
+
+    def __init__(self, message: str, *, result: str) -> None:
+        super().__init__(message)
+        self.result = result

@@ -16,7 +16,8 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
 from rareflow.tracking.environment import git_commit, versions
-from rareflow.tracking.runs import child_run, parent_run, sweep_children
+from rareflow.tracking.leftovers import sweep_children
+from rareflow.tracking.runs import child_run, parent_run
 from rareflow.tracking.store import prepare_store
 
 COMMIT = "mlflow.source.git.commit"

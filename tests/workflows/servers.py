@@ -83,27 +83,51 @@ def _closed_at_the_end():
             connection.close()
 
 
+class MLflow:
+    """A tracking server on a database, which keeps the artifacts in a folder and serves them.
+
+    It can be started, killed and started again, on the same port.
+    """
+
+    def __init__(self, database, folder):
+        self.database, self.folder, self.port = database, folder, free_port()
+        self.address = f"http://127.0.0.1:{self.port}"
+        self.process = None
+
+    def start(self):
+        words = ["--artifacts-destination", str(self.folder), "--port", str(self.port), "--workers", "1"]
+        environment = os.environ | {
+            "MLFLOW_BACKEND_STORE_URI": self.database,
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        }
+        with (self.folder.parent / "mlflow-server.log").open("a") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "mlflow", "server", *words],
+                cwd=self.folder.parent, env=environment, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+        health = f"{self.address}/health"
+        _patiently(lambda: urllib.request.urlopen(health, timeout=5).close(), self.process)  # noqa: S310
+
+    def end(self, how=signal.SIGTERM):
+        """End the server and what it started, if it runs."""
+        if self.process is not None:
+            os.killpg(self.process.pid, how)
+            self.process.wait()
+            self.process = None
+
+    def kill(self):
+        self.end(signal.SIGKILL)
+
+
 @contextmanager
 def mlflow_server(database, folder):
-    """Start a tracking server on a database, which keeps the artifacts in a folder and serves them."""
-    port = free_port()
-    words = ["--artifacts-destination", str(folder), "--port", str(port), "--workers", "1"]
-    environment = os.environ | {
-        "MLFLOW_BACKEND_STORE_URI": database,
-        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-    }
-    with (folder.parent / "mlflow-server.log").open("w") as log:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "mlflow", "server", *words],
-            cwd=folder.parent, env=environment, stdout=log, stderr=log, start_new_session=True,
-        )  # fmt: skip
-    address = f"http://127.0.0.1:{port}"
+    """Start a tracking server and give its address."""
+    server = MLflow(database, folder)
     try:
-        _patiently(lambda: urllib.request.urlopen(f"{address}/health", timeout=5).close(), server)  # noqa: S310
-        yield address
+        server.start()
+        yield server.address
     finally:
-        os.killpg(server.pid, signal.SIGTERM)
-        server.wait()
+        server.end()
 
 
 def _patiently(attempt, server, seconds=180):

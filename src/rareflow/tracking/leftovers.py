@@ -1,21 +1,29 @@
-"""Runs that still say RUNNING although their process died without a word: no memory left, or power lost."""
+"""Runs that still say RUNNING although their process died without a word: no memory left, or power lost.
+
+A server that is away is left as it is: the next command puts it right, or `rareflow sync` does.
+"""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import mlflow
 from mlflow import MlflowClient
 
 from rareflow.processes import is_gone
 from rareflow.tracking.environment import HOST_TAG, PROCESS_TAG, process_tags
+from rareflow.tracking.outage import ServerAwayError, ask
+from rareflow.tracking.searching import every_run
+from rareflow.tracking.spool import PARENT_TAG
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
-__all__ = ["sweep_dead_runs", "sweep_ended_children"]
+    from mlflow.entities import Run
 
-_PARENT = "mlflow.parentRunId"
+__all__ = ["sweep_children", "sweep_dead_runs", "sweep_ended_children"]
 
 
 def sweep_dead_runs(*, own: bool = True) -> int:
@@ -28,17 +36,21 @@ def sweep_dead_runs(*, own: bool = True) -> int:
     own
         Whether runs that bear this process's number are an earlier one's: true until it opens a run itself.
     """
-    client = MlflowClient()
     host = process_tags()[HOST_TAG]
-    here = f"attributes.status = 'RUNNING' AND tags.`{HOST_TAG}` = '{host}'"
-    dead = [
-        run.info.run_id
-        for run in client.search_runs(_experiments(client), filter_string=here)
-        if is_gone(host, number := int(run.data.tags[PROCESS_TAG])) or (own and number == os.getpid())
-    ]
-    for run_id in dead:
-        client.set_terminated(run_id, "KILLED")
-    return len(dead)
+
+    def is_dead(run: Run) -> bool:
+        number = int(run.data.tags[PROCESS_TAG])
+        return is_gone(host, number) or (own and number == os.getpid())
+
+    return len(_sweep(None, f"tags.`{HOST_TAG}` = '{host}'", is_dead))
+
+
+def sweep_children(parent_id: str, *, tracking_uri: str | None = None) -> int:
+    """Set children that still say ``RUNNING`` to ``KILLED``, and give their number.
+
+    Call it when no worker of this parent is alive: what runs then was left behind by a process that died.
+    """
+    return len(_sweep(tracking_uri, f"tags.`{PARENT_TAG}` = '{parent_id}'", lambda _: True))
 
 
 def sweep_ended_children(
@@ -58,17 +70,28 @@ def sweep_ended_children(
     tracking_uri
         The store; ``None`` takes MLflow's current one.
     """
+    return [
+        name
+        for parent in parents
+        for name in _sweep(
+            tracking_uri, f"tags.`{PARENT_TAG}` = '{parent}'", lambda run: run.info.run_name in names
+        )
+    ]
+
+
+def _sweep(tracking_uri: str | None, which: str, is_left: Callable[[Run], bool]) -> list[str]:
+    """Set those of certain runs that say ``RUNNING`` and are left behind to ``KILLED``; give their names."""
     client = MlflowClient(tracking_uri)
-    experiments = _experiments(client)
-    swept = []
-    for parent in parents:
-        running = f"tags.`{_PARENT}` = '{parent}' AND attributes.status = 'RUNNING'"
-        for run in client.search_runs(experiments, filter_string=running):
-            if run.info.run_name in names:
+    swept: list[str] = []
+
+    def sweep() -> None:
+        experiments = [found.experiment_id for found in client.search_experiments()]
+        running = f"attributes.status = 'RUNNING' AND {which}"
+        for run in every_run(client, experiments, running):
+            if is_left(run):
                 client.set_terminated(run.info.run_id, "KILLED")
                 swept.append(run.info.run_name)
+
+    with suppress(ServerAwayError):
+        ask(tracking_uri or str(mlflow.get_tracking_uri()), sweep)
     return swept
-
-
-def _experiments(client: MlflowClient) -> list[str]:
-    return [found.experiment_id for found in client.search_experiments()]

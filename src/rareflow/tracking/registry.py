@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,11 +26,22 @@ from rareflow.generators import portable
 from rareflow.generators.portable import PortableGenerator
 from rareflow.tracking.artifacts import digest, fetch, verify
 from rareflow.tracking.election import OPEN, Election
+from rareflow.tracking.outage import ServerAwayError, ask
+from rareflow.tracking.spool import MODEL_TAG
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo
 
-__all__ = ["Loaded", "Registered", "load_generator", "log_generator", "register"]
+    from rareflow.tracking.runs import Run
+
+__all__ = [
+    "Loaded",
+    "Registered",
+    "load_generator",
+    "log_generator",
+    "log_or_keep_generator",
+    "register",
+]
 
 _SHA256 = "rareflow.sha256"
 _MAX_ROWS = 1_000_000  # that one call gives, unless the model is loaded with another number
@@ -90,6 +102,27 @@ def log_generator(generator: PortableGenerator, *, class_rows: Mapping[str, int]
         )
     client.set_logged_model_tags(model.model_id, {_SHA256: _digest(model.model_uri)})
     return model
+
+
+def log_or_keep_generator(
+    run: Run, generator: PortableGenerator, *, class_rows: Mapping[str, int]
+) -> ModelInfo | None:
+    """Log a generator to a run; while the server is away keep it in the spool, and `rareflow sync` logs it.
+
+    Parameters
+    ----------
+    run
+        The active run.
+    generator, class_rows
+        As in `log_generator`.
+    """
+    try:
+        return ask(str(mlflow.get_tracking_uri()), lambda: log_generator(generator, class_rows=class_rows))
+    except ServerAwayError:
+        place = run.spooled()
+        generator.save(place.spool.model(place.run_id))
+        place.client.set_tag(place.run_id, MODEL_TAG, json.dumps(dict(class_rows)))
+        return None
 
 
 def _digest(uri: str) -> str:

@@ -6,65 +6,67 @@ A run ends ``FINISHED`` if its work came to its end, ``KILLED`` if someone stopp
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import re
 import time
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 import mlflow
 import numpy as np
-import pandas as pd
 from mlflow import MlflowClient
-from mlflow.entities import Dataset, DatasetInput, InputTag, Metric, Param
-from mlflow.types import ColSpec, Schema
+from mlflow.entities import DatasetInput, InputTag, Metric, Param
 
 from rareflow.redaction import redacted
+from rareflow.tracking.active import end_active, start_active
+from rareflow.tracking.channel import Channel
+from rareflow.tracking.datasets import describe
 from rareflow.tracking.environment import git_commit, process_tags, versions
+from rareflow.tracking.outage import ServerAwayError, ask
+from rareflow.tracking.spool import PARENT_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
-__all__ = ["Run", "Status", "child_run", "parent_run", "sweep_children"]
+    import pandas as pd
+
+    from rareflow.tracking.spool import SpooledRun
+
+__all__ = ["Run", "Status", "child_run", "create_child", "parent_run"]
 
 Status = Literal["FINISHED", "KILLED", "FAILED"]
 
 _COMMIT = "mlflow.source.git.commit"
-_PARENT = "mlflow.parentRunId"
 # A child names the source its parent names; only MLflow's fluent interface would find it out by itself.
 _INHERITED = ("mlflow.source.name", "mlflow.source.type", "mlflow.user", _COMMIT)
 # The most that one call to `log_batch` takes, by MLflow's REST contract.
 _METRICS_PER_CALL = 1000
 _PARAMS_PER_CALL = 100
 _CURVE_POINTS = 200
-# MLflow keeps no more of a data set's digest.
-_DIGEST_CHARACTERS = 36
 
 
 class Run:
-    """One run of the store, written through a client: workers and threads share no hidden state.
+    """One run of the store, written through a channel: workers and threads share no hidden state.
 
     Leaving its ``with`` block ends it: ``FINISHED`` normally, ``FAILED`` with ``error.txt`` on an error,
     ``KILLED`` on an exception that is no error (`KeyboardInterrupt`, `SystemExit`). Exceptions pass on.
 
     Parameters
     ----------
-    client
-        Where the run is written.
-    run_id
-        The run, which exists already.
+    channel
+        The way to the run, which exists already.
     terminate
         Called once with the state the run ends in.
     """
 
-    def __init__(self, client: MlflowClient, run_id: str, *, terminate: Callable[[Status], None]) -> None:
-        self.id = run_id
-        self._client = client
+    def __init__(self, channel: Channel, *, terminate: Callable[[Status], None]) -> None:
+        self.id = channel.run_id
+        self._channel = channel
         self._terminate = terminate
         self._ended = False
 
@@ -97,11 +99,11 @@ class Run:
 
         A character that MLflow refuses in a key (class names have them) becomes an underscore.
         """
-        held = self._client.get_run(self.id).data.params
+        held = self._channel.write(lambda client, run_id: client.get_run(run_id)).data.params
         named = {_key(key): redacted(str(value)) for key, value in params.items()}
         fresh = [Param(key, value) for key, value in named.items() if key not in held]
         for start in range(0, len(fresh), _PARAMS_PER_CALL):
-            self._client.log_batch(self.id, params=fresh[start : start + _PARAMS_PER_CALL])
+            self._batch(params=fresh[start : start + _PARAMS_PER_CALL])
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         """Log metrics at one step, those that are not finite left out.
@@ -133,7 +135,10 @@ class Run:
             Metric(_key(key), float(value), now, step) for key, value, step in points if math.isfinite(value)
         ]
         for start in range(0, len(metrics), _METRICS_PER_CALL):
-            self._client.log_batch(self.id, metrics=metrics[start : start + _METRICS_PER_CALL])
+            self._batch(metrics=metrics[start : start + _METRICS_PER_CALL])
+
+    def _batch(self, **entities: Sequence[Param | Metric]) -> None:
+        self._channel.write(lambda client, run_id: client.log_batch(run_id, **entities))
 
     def log_dataset(
         self, frame: pd.DataFrame, *, name: str, digest: str, targets: str, context: str, source: str
@@ -155,39 +160,37 @@ class Run:
         source
             Where it came from: a path, a glob, or a word on the simulator.
         """
-        dataset = Dataset(
-            name=name,
-            digest=digest[:_DIGEST_CHARACTERS],
-            source_type="local",
-            source=json.dumps({"uri": source}),
-            schema=json.dumps({"mlflow_colspec": _schema(frame).to_dict()}),
-            profile=json.dumps({"num_rows": len(frame), "num_elements": int(frame.size)}),
-        )
+        dataset = describe(frame, name=name, digest=digest, source=source)
         tags = [InputTag("mlflow.data.context", context), InputTag("targets", targets)]
-        self._client.log_inputs(self.id, datasets=[DatasetInput(dataset, tags)])
+        datasets = [DatasetInput(dataset, tags)]
+        self._channel.write(lambda client, run_id: client.log_inputs(run_id, datasets=datasets))
 
     def log_file(self, path: str | Path, folder: str | None = None) -> None:
         """Copy a file to the artifacts, into ``folder`` if given."""
-        self._client.log_artifact(self.id, str(path), folder)
+        self._channel.write(lambda client, run_id: client.log_artifact(run_id, str(path), folder))
 
     def log_folder(self, path: str | Path, folder: str | None = None) -> None:
         """Copy all that a folder holds to the artifacts, into ``folder`` if given."""
-        self._client.log_artifacts(self.id, str(path), folder)
+        self._channel.write(lambda client, run_id: client.log_artifacts(run_id, str(path), folder))
 
     def log_figure(self, figure: Any, name: str) -> None:  # noqa: ANN401 - matplotlib's or plotly's
         """Save a figure: a matplotlib one by its suffix, a plotly one as a page that needs no network."""
         if name.endswith(".html"):
             self.log_text(figure.to_html(include_plotlyjs=True), name)
         else:
-            self._client.log_figure(self.id, figure, name)
+            self._channel.write(lambda client, run_id: client.log_figure(run_id, figure, name))
 
     def log_text(self, text: str, name: str) -> None:
         """Save text as an artifact, in UTF-8."""
-        self._client.log_text(self.id, text, name)
+        self._channel.write(lambda client, run_id: client.log_text(run_id, text, name))
 
     def set_tag(self, key: str, value: object) -> None:
         """Set or replace a tag."""
-        self._client.set_tag(self.id, key, redacted(str(value)))
+        self._channel.write(lambda client, run_id: client.set_tag(run_id, key, redacted(str(value))))
+
+    def spooled(self) -> SpooledRun:
+        """Have the run go on in the spool, and give its place there."""
+        return self._channel.spooled()
 
 
 @contextmanager
@@ -209,9 +212,11 @@ def parent_run(
         Logged at the start.
     """
     joined = "MLFLOW_RUN_ID" in os.environ
-    active = mlflow.start_run(run_name=None if joined else name, log_system_metrics=_system_metrics())
-    client = MlflowClient()
-    with Run(client, active.info.run_id, terminate=mlflow.end_run) as run:
+    uri = str(mlflow.get_tracking_uri())
+    active = start_active(uri, None if joined else name)
+    info = active.info
+    channel = Channel(uri, info.run_id, name=info.run_name, start_time=info.start_time, tags={})
+    with Run(channel, terminate=partial(end_active, uri, channel)) as run:
         source = {} if joined and _COMMIT in active.data.tags else {_COMMIT: git_commit()}
         software = ", ".join(f"{package} {number}" for package, number in versions().items())
         for key, value in {**source, "rareflow.versions": software, **process_tags(), **(tags or {})}.items():
@@ -244,60 +249,41 @@ def child_run(
         The store that `rareflow.tracking.store.prepare_store` returned; ``None`` takes MLflow's current one,
         which workers inherit through the environment.
     """
-    client = MlflowClient(tracking_uri)
-    parent = client.get_run(parent_id)
-    inherited = {key: parent.data.tags[key] for key in _INHERITED if key in parent.data.tags}
-    own = {**inherited, **process_tags(), _PARENT: parent_id, **(tags or {})}
-    created = client.create_run(parent.info.experiment_id, tags=own, run_name=name)
-    run_id = created.info.run_id
-
-    def terminate(status: Status) -> None:
-        client.set_terminated(run_id, status)
-
-    with Run(client, run_id, terminate=terminate) as run:
+    uri = tracking_uri or str(mlflow.get_tracking_uri())
+    start_time = int(time.time() * 1000)
+    own = {**process_tags(), PARENT_TAG: parent_id, **(tags or {})}
+    run_id = None
+    with suppress(ServerAwayError):
+        client = MlflowClient(uri)
+        run_id = ask(uri, lambda: create_child(client, parent_id, name, own, start_time))
+    channel = Channel(uri, run_id, name=name, start_time=start_time, tags=own)
+    with Run(channel, terminate=channel.end) as run:
         run.log_params(params or {})
         yield run
 
 
-def sweep_children(parent_id: str, *, tracking_uri: str | None = None) -> int:
-    """Set children that still say ``RUNNING`` to ``KILLED``, and give their number.
+def create_child(
+    client: MlflowClient, parent_id: str, name: str, tags: Mapping[str, str], start_time: int
+) -> str:
+    """Make a run nested under a parent, which passes its source on, and give its id.
 
-    Call it when no worker of this parent is alive: what runs then was left behind by a process that died.
+    Parameters
+    ----------
+    client
+        Of the store that holds the parent.
+    parent_id
+        The parent's run id.
+    name, tags, start_time
+        The run's; ``start_time`` in ms since 1970.
     """
-    client = MlflowClient(tracking_uri)
-    experiment = client.get_run(parent_id).info.experiment_id
-    left = f"tags.`{_PARENT}` = '{parent_id}' AND attributes.status = 'RUNNING'"
-    swept = 0
-    while page := client.search_runs([experiment], filter_string=left):
-        for run in page:
-            client.set_terminated(run.info.run_id, "KILLED")
-        swept += len(page)
-    return swept
+    parent = client.get_run(parent_id)
+    inherited = {key: parent.data.tags[key] for key in _INHERITED if key in parent.data.tags}
+    made = client.create_run(
+        parent.info.experiment_id, start_time=start_time, tags={**inherited, **tags}, run_name=name
+    )
+    return str(made.info.run_id)
 
 
 def _key(name: str) -> str:
     """Make a name one that MLflow takes for a metric or a parameter."""
     return re.sub(r"[^\w. /-]", "_", name)
-
-
-def _system_metrics() -> bool | None:
-    """Switch system metrics on, unless the user's environment says something about them."""
-    return None if "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING" in os.environ else True
-
-
-def _schema(frame: pd.DataFrame) -> Schema:
-    """Describe the columns by dtype; MLflow's own inference reads every value (12 s on KDD'99)."""
-    return Schema(
-        [
-            ColSpec(_column_type(frame[name].dtype), str(name), required=not frame[name].hasnans)
-            for name in frame.columns
-        ]
-    )
-
-
-def _column_type(dtype: Any) -> str:  # noqa: ANN401 - numpy's or pandas' dtype
-    if pd.api.types.is_bool_dtype(dtype):
-        return "boolean"
-    if pd.api.types.is_integer_dtype(dtype):
-        return "long"
-    return "double" if pd.api.types.is_float_dtype(dtype) else "string"

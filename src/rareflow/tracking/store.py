@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow import MlflowClient
@@ -19,22 +17,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import StoreError
 from rareflow.tracking.environment import quiet
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from rareflow.tracking.outage import first_word
 
 __all__ = [
     "current_uri",
     "is_missing",
     "open_existing_store",
     "prepare_store",
+    "use_store",
     "without_secrets",
 ]
 
 _DATABASES = {"mssql", "mysql", "postgresql", "sqlite"}
 _LOCAL = "or unset MLFLOW_TRACKING_URI to track in ./mlflow.db"
-# MLflow's own are 7 retries of up to 120 s each: right inside a study, far too long for the first word.
-_FIRST_WORD = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
 
 
 def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
@@ -64,7 +59,7 @@ def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
     """
     quiet()
     uri = current_uri() if uri is None else uri
-    with _first_word():
+    with first_word():
         try:
             if _is_database(uri):
                 _open_database(uri)
@@ -76,6 +71,12 @@ def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
             raise StoreError(_problem(uri, err)) from (None if secret else err)
     _check_artifacts(artifacts)
     return uri
+
+
+def use_store(uri: str) -> None:
+    """Have a worker's process write to a store that its parent has prepared, even if it is away by now."""
+    quiet()
+    mlflow.set_tracking_uri(uri)
 
 
 def open_existing_store() -> str:
@@ -116,18 +117,6 @@ def without_secrets(uri: str) -> str:
 def _default_uri() -> str:
     """Name ``mlflow.db`` in the current folder by its absolute path: a worker may run in another folder."""
     return str(URL.create("sqlite", database=Path("mlflow.db").absolute().as_posix()))
-
-
-@contextmanager
-def _first_word() -> Iterator[None]:
-    """Ask the server once and wait shortly; a retry or a timeout that the user set is kept."""
-    ours = [name for name in _FIRST_WORD if name not in os.environ]
-    os.environ.update({name: _FIRST_WORD[name] for name in ours})
-    try:
-        yield
-    finally:
-        for name in ours:
-            del os.environ[name]
 
 
 def _is_database(uri: str) -> bool:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 from rareflow.evaluation.augmenters.reweighting import ClassWeights, TunedThresholds
 from rareflow.evaluation.classifiers import check_detectors
 from rareflow.evaluation.comparison import check_labels
-from rareflow.tracking.leftovers import sweep_dead_runs
-from rareflow.tracking.runs import sweep_children
+from rareflow.tracking.leftovers import sweep_children, sweep_dead_runs
 from rareflow.tracking.store import prepare_store, without_secrets
 from rareflow.workflows.benchmarking.cells import Bench, cell_text
 from rareflow.workflows.benchmarking.countdown import Countdown
@@ -19,6 +18,7 @@ from rareflow.workflows.benchmarking.pool import compute
 from rareflow.workflows.benchmarking.report import write_report
 from rareflow.workflows.benchmarking.results import Results
 from rareflow.workflows.benchmarking.runs import benchmark_run, log_cell, log_report
+from rareflow.workflows.outcome import told
 from rareflow.workflows.progress import duration, say
 from rareflow.workflows.settings import limit_threads
 
@@ -67,7 +67,7 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
         results.sort()
         text = report(how.out)
         log_report(parent, results.folder)
-    return text
+    return told(text, parent.id)
 
 
 def report(out: str) -> str:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from rareflow.errors import ConfigError, StoreError
+from rareflow.errors import ConfigError, SpooledError, StoreError
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def work_on_cluster(
         ended = client.gather(futures)
     for each in ended:
         say(f"A worker on {each.host} ended with exit code {each.code}: {each.said}")
-    if all(each.code for each in ended):
+    if not any(each.code in {0, SpooledError.exit_code} for each in ended):
         raise StoreError(
             f"no worker on the Dask cluster {scheduler} came to its end; one on {ended[0].host} said: "
             f"{ended[0].said}"

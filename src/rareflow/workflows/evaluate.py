@@ -10,6 +10,7 @@ from rareflow.tracking.registry import load_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import open_existing_store, prepare_store
 from rareflow.workflows.matching import match_generator
+from rareflow.workflows.outcome import told
 from rareflow.workflows.report import log_data, score, text_table
 from rareflow.workflows.settings import limit_threads
 
@@ -51,4 +52,4 @@ def run(settings: Settings, *, model: str) -> str:
         else:
             comparison = score(run_, settings, train, test, None, {})
     note = "" if model else "\nGive --model to see the same after augmentation."
-    return f"Test part ({settings.protocol}):\n{text_table(comparison)}{note}"
+    return told(f"Test part ({settings.protocol}):\n{text_table(comparison)}{note}", run_.id)

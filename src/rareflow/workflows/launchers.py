@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rareflow.errors import RareflowError
-from rareflow.tracking.store import prepare_store
+from rareflow.tracking.store import use_store
 from rareflow.workflows.interruption import stoppable
 from rareflow.workflows.processes import in_processes
 from rareflow.workflows.progress import listen
@@ -96,7 +96,7 @@ def _worker(post: Post, objective: Objective) -> None:
     listen()
     limit_threads(objective.n_threads)
     try:
-        prepare_store(None, uri=post.uri)
+        use_store(post.uri)
         with stoppable():
             post.serve(post.open(objective.seed), objective)
     except KeyboardInterrupt:

@@ -10,10 +10,11 @@ from rareflow.errors import DivergedError
 from rareflow.evaluation.plots import loss_curves_figure
 from rareflow.generators.checkpoint import Checkpoint
 from rareflow.tracking.leftovers import sweep_dead_runs
-from rareflow.tracking.registry import log_generator
+from rareflow.tracking.registry import log_or_keep_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
 from rareflow.workflows.fitting import check_parameters, fit_generator
+from rareflow.workflows.outcome import told
 from rareflow.workflows.quality import log_quality
 from rareflow.workflows.report import log_data, score, text_table
 from rareflow.workflows.settings import Settings, limit_threads
@@ -68,9 +69,12 @@ def run(settings: Settings, params: Mapping[str, Any], *, class_rows: int, check
         run_.log_figure(loss_curves_figure(history), "loss_curves.png")
         comparison = score(run_, settings, train, test, generator.generator_, by_class)
         log_quality(run_, train, test, generator.generator_, by_class, seed=settings.seed)
-        model = log_generator(generator.generator_, class_rows=by_class)
-    return f"""\
-Test part ({settings.protocol}):
-{text_table(comparison)}
-
-Balance a table with it:  rareflow augment --data FILE --model {model.model_uri} --out balanced.parquet"""
+        model = log_or_keep_generator(run_, generator.generator_, class_rows=by_class)
+    scores = f"Test part ({settings.protocol}):\n{text_table(comparison)}"
+    if model is None:
+        return told(scores, run_.id, after=", which logs the generator too")
+    return told(
+        f"{scores}\n\nBalance a table with it:  "
+        f"rareflow augment --data FILE --model {model.model_uri} --out balanced.parquet",
+        run_.id,
+    )

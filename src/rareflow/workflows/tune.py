@@ -10,27 +10,29 @@ from typing import TYPE_CHECKING
 from rareflow.databases import sqlite_file
 from rareflow.errors import ConfigError, StoreError
 from rareflow.tracking.leftovers import sweep_dead_runs
+from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.registry import log_generator, register
 from rareflow.tracking.runs import Run, parent_run
+from rareflow.tracking.spool import spooled_runs
 from rareflow.tracking.store import is_missing, prepare_store, without_secrets
 from rareflow.tuning.plots import study_figures, trial_table
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.winner import Winner, choose
 from rareflow.workflows.briefing import Briefing
 from rareflow.workflows.cluster import check_scheduler, work_on_cluster
+from rareflow.workflows.conclusion import conclusion
 from rareflow.workflows.fitting import fit_generator
 from rareflow.workflows.launchers import means_in_processes, work_in_processes
 from rareflow.workflows.model_card import model_card
+from rareflow.workflows.outcome import told
 from rareflow.workflows.post import Post
 from rareflow.workflows.progress import say
 from rareflow.workflows.quality import log_quality
-from rareflow.workflows.report import log_data, score, text_table
+from rareflow.workflows.report import log_data, score
 from rareflow.workflows.settings import Settings, check_launcher, check_least, limit_threads
 from rareflow.workflows.task import Task
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import optuna
 
     from rareflow.evaluation.comparison import Comparison
@@ -121,8 +123,12 @@ def run(settings: Settings, how: StudySettings) -> str:
         class_rows = winner.candidate.class_rows
         comparison = score(parent, settings, task.train, test, generator, class_rows)
         quality = log_quality(parent, task.train, test, generator, class_rows, seed=settings.seed)
-        registered = _register(parent, task, tags, winner, generator, comparison, quality)
-    return _conclusion(task, winner, comparison, registered)
+        registered = _register(parent, task, tags, winner, generator, comparison, quality, uri)
+    return told(
+        conclusion(task, winner, comparison, registered),
+        parent.id,
+        after="; the same command afterwards registers the generator",
+    )
 
 
 def _open(task: Task, settings: Settings, how: StudySettings) -> tuple[optuna.Study, str]:
@@ -226,9 +232,9 @@ def _register(
     generator: PortableGenerator,
     comparison: Comparison,
     quality: Quality,
-) -> Registered:
-    """Register the winner under the name of its data, described by its card."""
-    say("Registering the generator ...")
+    uri: str,
+) -> Registered | None:
+    """Register the winner under the name of its data, described by its card; not while a part is spooled."""
     card = model_card(
         task.train,
         digest=task.table.digest,
@@ -240,35 +246,22 @@ def _register(
         quality=quality,
     )
     parent.log_text(card, "model_card.md")
-    return register(
-        log_generator(generator, class_rows=winner.candidate.class_rows),
-        f"rareflow-{task.table.name}",
-        val_macro_f1=winner.val_macro_f1,
-        data_digest=task.table.digest,
-        protocol=task.protocol,
-        card=card,
-        tags={**tags, "recommended": str(winner.augment).lower()},
-    )
-
-
-def _verdict(winner: Winner, class_counts: Mapping[str, int]) -> str:
-    """Say whether to augment; where every class has its rows already, no trial forges any."""
-    if winner.augment:
-        return f"Trial {winner.trial} beats the table as it is"
-    if winner.candidate.is_raw(class_counts):
-        return "No augmentation is best: no complete trial forges a row for this table"
-    return f"No augmentation is best: trial {winner.trial}, the best that forges rows, does not beat RAW"
-
-
-def _conclusion(task: Task, winner: Winner, comparison: Comparison, registered: Registered) -> str:
-    """Say what came out: the verdict, the test scores, what was registered and how to use it."""
-    verdict = _verdict(winner, task.train.class_counts)
-    return f"""\
-{verdict}: val_macro_f1 {winner.val_macro_f1:.4f} against RAW's {winner.raw_macro_f1:.4f}.
-
-Test part, scored once:
-{text_table(comparison)}
-
-Registered {registered.name} version {registered.version} as {registered.alias} ({registered.reason}).
-Balance a table with it:  rareflow augment --data FILE --model {registered.uri} --out balanced.parquet
-See the runs:             mlflow ui"""
+    if spooled_runs(parent.id):
+        return None
+    say("Registering the generator ...")
+    try:
+        return ask(
+            uri,
+            lambda: register(
+                log_generator(generator, class_rows=winner.candidate.class_rows),
+                f"rareflow-{task.table.name}",
+                val_macro_f1=winner.val_macro_f1,
+                data_digest=task.table.digest,
+                protocol=task.protocol,
+                card=card,
+                tags={**tags, "recommended": str(winner.augment).lower()},
+            ),
+        )
+    except ServerAwayError:
+        parent.spooled()  # so that the command says it, whether or not the server is back by its end
+        return None

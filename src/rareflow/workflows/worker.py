@@ -12,6 +12,7 @@ from rareflow.tracking.store import is_missing, without_secrets
 from rareflow.tuning.study import find_study, finished
 from rareflow.workflows.briefing import Briefing
 from rareflow.workflows.launchers import work_in_processes
+from rareflow.workflows.outcome import told
 from rareflow.workflows.post import Post
 from rareflow.workflows.progress import say
 from rareflow.workflows.settings import check_least, limit_threads
@@ -96,7 +97,7 @@ def run(how: WorkerSettings) -> str:
             f"this worker gave up at {done} of {post.n_trials} trials of study {study.study_name!r}, after "
             "failures in a row; their runs in MLflow say why"
         )
-    return f"Study {study.study_name} holds {done} of {post.n_trials} trials."
+    return told(f"Study {study.study_name} holds {done} of {post.n_trials} trials.", briefing.runs[-1])
 
 
 def _check(study: optuna.Study, task: Task) -> None:

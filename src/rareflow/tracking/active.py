@@ -1,0 +1,52 @@
+"""MLflow's active run: its models are logged to it, and MLflow watches the system for it."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING
+
+import mlflow
+from mlflow.tracking.fluent import run_id_to_system_metrics_monitor
+
+from rareflow.tracking.outage import ServerAwayError, ask
+
+if TYPE_CHECKING:
+    from rareflow.tracking.channel import Channel
+
+__all__ = ["end_active", "start_active"]
+
+
+def start_active(uri: str, name: str | None) -> mlflow.ActiveRun:
+    """Start a run of this name, or join the one that ``MLFLOW_RUN_ID`` names.
+
+    The thread that logs the system's metrics gives up, without a word, when a server goes away for good.
+
+    Raises
+    ------
+    ServerAwayError
+        If the server does not answer.
+    """
+    logging.getLogger("mlflow.system_metrics.system_metrics_monitor").setLevel(logging.CRITICAL)
+    return ask(uri, lambda: mlflow.start_run(run_name=name, log_system_metrics=_system_metrics()))
+
+
+def end_active(uri: str, channel: Channel, status: str) -> None:
+    """End MLflow's active run, which is that of the channel, and have nobody watch the system any more.
+
+    The points that were not sent yet to a server that is away are kept.
+    """
+    active = channel.run_id
+    try:
+        ask(uri, lambda: mlflow.end_run(status))
+    except ServerAwayError:
+        place = channel.spooled()
+        if watching := run_id_to_system_metrics_monitor.pop(active, None):
+            place.client.log_batch(place.run_id, metrics=list(watching.mlflow_logger.data))
+    if channel.is_spooled:
+        channel.end(status)
+
+
+def _system_metrics() -> bool | None:
+    """Switch system metrics on, unless the user's environment says something about them."""
+    return None if "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING" in os.environ else True

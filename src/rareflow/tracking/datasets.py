@@ -1,0 +1,45 @@
+"""A table as MLflow's data set: its digest, schema, size and source, none of its rows."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+from mlflow.entities import Dataset
+from mlflow.types import ColSpec, Schema
+
+__all__ = ["describe"]
+
+# MLflow keeps no more of a data set's digest.
+_DIGEST_CHARACTERS = 36
+
+
+def describe(frame: pd.DataFrame, *, name: str, digest: str, source: str) -> Dataset:
+    """Describe a table; the parameters are those of `rareflow.tracking.runs.Run.log_dataset`."""
+    return Dataset(
+        name=name,
+        digest=digest[:_DIGEST_CHARACTERS],
+        source_type="local",
+        source=json.dumps({"uri": source}),
+        schema=json.dumps({"mlflow_colspec": _schema(frame).to_dict()}),
+        profile=json.dumps({"num_rows": len(frame), "num_elements": int(frame.size)}),
+    )
+
+
+def _schema(frame: pd.DataFrame) -> Schema:
+    """Describe the columns by dtype; MLflow's own inference reads every value (12 s on KDD'99)."""
+    return Schema(
+        [
+            ColSpec(_column_type(frame[name].dtype), str(name), required=not frame[name].hasnans)
+            for name in frame.columns
+        ]
+    )
+
+
+def _column_type(dtype: Any) -> str:  # noqa: ANN401 - numpy's or pandas' dtype
+    if pd.api.types.is_bool_dtype(dtype):
+        return "boolean"
+    if pd.api.types.is_integer_dtype(dtype):
+        return "long"
+    return "double" if pd.api.types.is_float_dtype(dtype) else "string"

@@ -1,0 +1,112 @@
+"""A tracking server that does not answer: told from one that refuses, and waited for once."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager, nullcontext
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar
+
+import requests
+from mlflow.exceptions import MlflowException
+
+from rareflow.errors import StoreError
+from rareflow.redaction import redacted
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["ServerAwayError", "ask", "first_word"]
+
+Answer = TypeVar("Answer")
+
+# MLflow's own are 7 retries of up to 120 s each: right inside a study, far too long for the first word.
+_FIRST_WORD = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"}
+# `RetryError` is what a 5xx, 408 or 429 comes to after the retries.
+_SILENCE = (
+    requests.ConnectionError,
+    requests.Timeout,
+    requests.exceptions.RetryError,
+    requests.exceptions.ChunkedEncodingError,
+)
+# Servers that did not answer this process when it asked them last.
+_silent: set[str] = set()
+
+
+class ServerAwayError(StoreError):
+    """A tracking server that does not answer, or answers 5xx, after MLflow's own retries.
+
+    Parameters
+    ----------
+    uri
+        The server; its secrets are not shown.
+    cause
+        What went wrong, in a word.
+    """
+
+    def __init__(self, uri: str, cause: str) -> None:
+        super().__init__(
+            f"the tracking server {redacted(uri)!r} does not answer any more ({cause}); when it does, "
+            "run the same command again"
+        )
+
+
+@contextmanager
+def first_word() -> Iterator[None]:
+    """Ask the server once and wait shortly; a retry or a timeout that the user set is kept."""
+    ours = [name for name in _FIRST_WORD if name not in os.environ]
+    os.environ.update({name: _FIRST_WORD[name] for name in ours})
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
+
+
+def ask(uri: str, call: Callable[[], Answer]) -> Answer:
+    """Give what a call of a store gives.
+
+    MLflow retries by itself, for about four minutes by its defaults. Where the server did not answer this
+    process the last time, it is asked once and shortly: an outage is waited for once, not at every call.
+
+    Parameters
+    ----------
+    uri
+        The store that is called.
+    call
+        Calls it. It may be broken off after the store has done what it was to do.
+
+    Raises
+    ------
+    ServerAwayError
+        If the store is a server and does not answer; what it answers, a refusal too, passes.
+    """
+    if not uri.startswith(("http:", "https:")):
+        return call()
+    try:
+        with first_word() if uri in _silent else nullcontext():
+            answer = call()
+    except (MlflowException, requests.RequestException) as err:
+        cause = _silence(err)
+        if cause is None:
+            raise
+        _silent.add(uri)
+        # The cause may quote the whole address.
+        raise ServerAwayError(uri, cause) from (err if redacted(uri) == uri else None)
+    except KeyboardInterrupt:
+        _silent.add(uri)  # perhaps it was being waited for: who is told to stop does not wait again
+        raise
+    _silent.discard(uri)
+    return answer
+
+
+def _silence(err: BaseException | None) -> str | None:
+    """Name the broken connection or the gateway's answer that an error came of, if it came of one."""
+    while err is not None:
+        if isinstance(err, _SILENCE):
+            return type(err).__name__
+        if isinstance(err, requests.HTTPError) and err.response is not None:
+            status = int(err.response.status_code)
+            return f"HTTP {status}" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
+        err = err.__cause__ or err.__context__
+    return None

@@ -1,0 +1,150 @@
+"""The way from the spool to the server: every run once, whatever breaks it off in between.
+
+The last thing that is done with a run is its deletion from the spool. All before may be done twice: what the
+server has of metrics, parameters, tags and inputs is not added again, artifacts are written over, and a run
+that was made is found by what it was made with.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import mlflow
+from mlflow import MlflowClient
+from mlflow.entities import Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from rareflow.generators.portable import PortableGenerator
+from rareflow.tracking.environment import HOST_TAG, PROCESS_TAG
+from rareflow.tracking.registry import log_generator
+from rareflow.tracking.runs import create_child
+from rareflow.tracking.searching import every_run
+from rareflow.tracking.spool import MODEL_TAG, PARENT_TAG, RUN_TAG, SERVER_TAG
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+    from rareflow.tracking.spool import Spool
+
+__all__ = ["Uploaded", "remove", "upload"]
+
+_OURS = {RUN_TAG, SERVER_TAG, MODEL_TAG}
+_METRICS_PER_CALL, _OTHERS_PER_CALL = 1000, 100  # by MLflow's REST contract
+
+
+@dataclass(frozen=True)
+class Uploaded:
+    """What an upload came to.
+
+    Parameters
+    ----------
+    runs
+        How many runs were uploaded.
+    strangers
+        The servers of those that were not, because this one does not hold them, or the run they belong to.
+    """
+
+    runs: int
+    strangers: tuple[str, ...]
+
+
+def upload(spool: Spool, server: MlflowClient) -> Uploaded:
+    """Upload a spool's runs to the server that holds the rest of them; who calls it has seized the spool.
+
+    A run that still says ``RUNNING`` lost its process, and becomes ``KILLED``.
+    """
+    local = spool.client()
+    done, strangers = 0, []
+    for run in spool.runs(local):
+        run_id = _place(server, local, run)
+        if run_id is None:
+            strangers.append(run.data.tags[SERVER_TAG])
+            continue
+        _upload_entities(server, run_id, local, run)
+        if (artifacts := spool.artifacts(run.info.run_id)).is_dir():
+            server.log_artifacts(run_id, str(artifacts))
+        if MODEL_TAG in run.data.tags:
+            _log_model(server, run_id, spool, run)
+        ended = run.info.status != "RUNNING"
+        server.set_terminated(run_id, run.info.status if ended else "KILLED", run.info.end_time)
+        local.delete_run(run.info.run_id)
+        done += 1
+    return Uploaded(done, tuple(dict.fromkeys(strangers)))
+
+
+def remove(spool: Spool) -> None:
+    """Remove a spool's folder; who calls it has seized it and uploaded all.
+
+    The database goes last but for the lock: broken off before, the same can be done again.
+    """
+    shutil.rmtree(spool.folder / "artifacts", ignore_errors=True)
+    for file in sorted(spool.folder.iterdir(), key=lambda file: (file.name == "lock", file.name)):
+        file.unlink()
+    spool.folder.rmdir()
+
+
+def _place(server: MlflowClient, local: MlflowClient, run: Run) -> str | None:
+    """Find the server's run that a spooled one is the rest of, or make it; ``None``: another server's."""
+    known = run.data.tags.get(RUN_TAG)
+    try:
+        if known is not None:
+            return str(server.get_run(known).info.run_id)
+        parent_id = run.data.tags[PARENT_TAG]
+        experiment = server.get_run(parent_id).info.experiment_id
+    except MlflowException as err:
+        if err.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        return None
+    run_id = _find(server, experiment, run) or create_child(
+        server, parent_id, run.info.run_name, _tags(run), run.info.start_time
+    )
+    local.set_tag(run.info.run_id, RUN_TAG, run_id)
+    return run_id
+
+
+def _find(server: MlflowClient, experiment: str, run: Run) -> str | None:
+    """Find the run of this process, name and start: an upload made it, or a call whose answer was lost."""
+    own = run.data.tags
+    which = (
+        f"tags.`{PARENT_TAG}` = '{own[PARENT_TAG]}' AND attributes.start_time = {run.info.start_time} "
+        f"AND tags.`{HOST_TAG}` = '{own[HOST_TAG]}' AND tags.`{PROCESS_TAG}` = '{own[PROCESS_TAG]}'"
+    )
+    for found in every_run(server, [experiment], which):
+        if found.info.run_name == run.info.run_name:
+            return str(found.info.run_id)
+    return None
+
+
+def _upload_entities(server: MlflowClient, run_id: str, local: MlflowClient, run: Run) -> None:
+    """Upload tags, parameters that the server lacks, metrics with their history, and data sets."""
+    held = server.get_run(run_id).data.params
+    params = [Param(key, value) for key, value in run.data.params.items() if key not in held]
+    tags = [RunTag(key, value) for key, value in _tags(run).items()]
+    metrics = [point for key in run.data.metrics for point in local.get_metric_history(run.info.run_id, key)]
+    for kind, all_of_them, most in (
+        ("params", params, _OTHERS_PER_CALL),
+        ("tags", tags, _OTHERS_PER_CALL),
+        ("metrics", metrics, _METRICS_PER_CALL),
+    ):
+        for start in range(0, len(all_of_them), most):
+            server.log_batch(run_id, **{kind: all_of_them[start : start + most]})
+    if datasets := run.inputs.dataset_inputs:
+        server.log_inputs(run_id, datasets=datasets)
+
+
+def _log_model(server: MlflowClient, run_id: str, spool: Spool, run: Run) -> None:
+    """Log the generator that was to become the run's model, unless an upload that was cut off has done so."""
+    experiment = server.get_run(run_id).info.experiment_id
+    logged = server.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'")
+    if any(model.status == "READY" for model in logged):
+        return
+    generator = PortableGenerator.load(spool.model(run.info.run_id))
+    with mlflow.start_run(run_id=run_id, log_system_metrics=False):
+        log_generator(generator, class_rows=json.loads(run.data.tags[MODEL_TAG]))
+
+
+def _tags(run: Run) -> dict[str, str]:
+    return {key: value for key, value in run.data.tags.items() if key not in _OURS}

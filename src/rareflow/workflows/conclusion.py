@@ -1,0 +1,44 @@
+"""What a study concludes, for the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rareflow.workflows.report import text_table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from rareflow.evaluation.comparison import Comparison
+    from rareflow.tracking.registry import Registered
+    from rareflow.tuning.winner import Winner
+    from rareflow.workflows.task import Task
+
+__all__ = ["conclusion"]
+
+
+def conclusion(task: Task, winner: Winner, comparison: Comparison, registered: Registered | None) -> str:
+    """Say what came out: the verdict, the test scores, what was registered and how to use it."""
+    verdict = _verdict(winner, task.train.class_counts)
+    scores = f"""\
+{verdict}: val_macro_f1 {winner.val_macro_f1:.4f} against RAW's {winner.raw_macro_f1:.4f}.
+
+Test part, scored once:
+{text_table(comparison)}
+
+"""
+    if registered is None:
+        return f"{scores}Registered nothing, because the tracking server went away."
+    return f"""\
+{scores}Registered {registered.name} version {registered.version} as {registered.alias} ({registered.reason}).
+Balance a table with it:  rareflow augment --data FILE --model {registered.uri} --out balanced.parquet
+See the runs:             mlflow ui"""
+
+
+def _verdict(winner: Winner, class_counts: Mapping[str, int]) -> str:
+    """Say whether to augment; where every class has its rows already, no trial forges any."""
+    if winner.augment:
+        return f"Trial {winner.trial} beats the table as it is"
+    if winner.candidate.is_raw(class_counts):
+        return "No augmentation is best: no complete trial forges a row for this table"
+    return f"No augmentation is best: trial {winner.trial}, the best that forges rows, does not beat RAW"

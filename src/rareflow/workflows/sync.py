@@ -1,0 +1,79 @@
+"""`rareflow sync`: upload what was logged while the tracking server was away."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import mlflow
+from mlflow import MlflowClient
+
+from rareflow.errors import StoreError
+from rareflow.tracking.outage import ask
+from rareflow.tracking.spool import SERVER_TAG, Spool
+from rareflow.tracking.store import current_uri, prepare_store, without_secrets
+from rareflow.tracking.upload import remove, upload
+
+__all__ = ["run"]
+
+
+def run(folder: str) -> str:
+    """Upload a spool and remove it; cut off, the same command goes on, and nothing comes twice.
+
+    Parameters
+    ----------
+    folder
+        The spool.
+
+    Returns
+    -------
+    str
+        How many runs were uploaded, for the screen.
+
+    Raises
+    ------
+    StoreError
+        If there is no spool, it is in use, or the server does not answer or is another one.
+    """
+    spool = Spool(Path(folder))
+    if not spool.exists():
+        raise StoreError(
+            f"there is no spool {folder!r}, so nothing to upload; change to the folder where the command ran "
+            "that spoke of it, or name it with --spool"
+        )
+    try:
+        lock = spool.seize()
+    except BlockingIOError as err:
+        raise StoreError(
+            f"the spool {folder!r} is in use; run `rareflow sync` when the command that uses it has ended"
+        ) from err
+    try:
+        return _upload(spool, folder)
+    finally:
+        os.close(lock)
+
+
+def _upload(spool: Spool, folder: str) -> str:
+    uri = prepare_store(None, uri=_server(spool, folder))
+    server = MlflowClient(uri)
+    uploaded = ask(uri, lambda: upload(spool, server))
+    if uploaded.strangers:
+        raise StoreError(
+            f"{without_secrets(uri)!r} does not hold the runs that {folder!r} still has something of "
+            f"({uploaded.runs} others are uploaded); set MLFLOW_TRACKING_URI to {uploaded.strangers[0]!r}"
+        )
+    remove(spool)
+    return f"Uploaded {uploaded.runs} runs to {without_secrets(uri)}; {folder} is removed."
+
+
+def _server(spool: Spool, folder: str) -> str:
+    """Give the store that MLflow was told here, else the one that went away."""
+    if mlflow.tracking.is_tracking_uri_set():
+        return current_uri()
+    told = {str(run.data.tags[SERVER_TAG]) for run in spool.runs(spool.client())}
+    if len(told) != 1 or "***" in (uri := min(told)):
+        raise StoreError(
+            f"the spool {folder!r} is for {' and '.join(sorted(told)) or 'a server'}; set "
+            "MLFLOW_TRACKING_URI to its address"
+        )
+    return uri
