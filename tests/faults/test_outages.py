@@ -147,6 +147,25 @@ def test_a_server_that_goes_away_while_it_registers_has_nothing_registered_and_t
     assert held(server) == undisturbed
 
 
+def test_a_study_of_which_a_part_is_in_the_spool_registers_nothing_though_the_server_is_back(
+    folder, server, monkeypatch, undisturbed
+):
+    def log_study(*args):
+        server.start()
+        logging(*args)
+
+    logging = tune._log_study
+    monkeypatch.setattr(tune, "_log_study", log_study)
+    in_the_second_trial(monkeypatch, server.kill)
+    ended = rareflow(*TUNE)
+    assert ended.code == 3, ended.said
+    assert "what 1 of the runs logged since is kept" in ended.said[0]
+    assert registered(server) == []
+    assert (folder / SPOOL).exists()
+    assert rareflow("sync").code == 0
+    assert held(server) == undisturbed
+
+
 def test_several_processes_keep_their_runs_in_one_spool(folder, server, undisturbed):
     client = MlflowClient(server.database)
     client.create_experiment("rareflow", "mlflow-artifacts:/1")

@@ -130,6 +130,20 @@ def test_a_server_that_is_back_is_written_to_again_by_the_next_run(server):
     )
 
 
+KILLED = """\
+import os, signal
+from mlflow import MlflowClient
+from rareflow.cli import main
+
+def log_artifacts(*args):
+    done(*args)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+done, MlflowClient.log_artifacts = MlflowClient.log_artifacts, log_artifacts
+main(["sync"])
+"""
+
+
 def cut_after(calls, monkeypatch):
     """Have the upload broken off after so many calls that change something, whose answers are lost."""
     left = count(calls - 1, -1)
@@ -157,9 +171,11 @@ def cut_after(calls, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("folder")
-def test_an_upload_that_is_cut_off_after_any_call_goes_on_and_nothing_comes_twice(server, undisturbed):
+def test_an_upload_that_is_cut_off_again_and_again_goes_on_and_nothing_comes_twice(server, undisturbed):
     work("cut", server.kill)
     server.start()
+    killed = subprocess.run([sys.executable, "-W", "ignore", "-c", KILLED], capture_output=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     for calls in count(1):
         with pytest.MonkeyPatch.context() as patch:
             cut_after(calls, patch)
