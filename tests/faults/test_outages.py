@@ -11,9 +11,9 @@ import pytest
 from mlflow import MlflowClient
 
 from rareflow.tracking.registry import load_generator
-from rareflow.tracking.spool import SPOOL, Spool
+from rareflow.tracking.spooling.spool import SPOOL, Spool
 from rareflow.workflows import train, tune
-from rareflow.workflows.trials import _TrialRun
+from rareflow.workflows.studying.trials import _TrialRun
 from tests.faults import stores
 from tests.workflows.commands import rareflow, short_trainings
 from tests.workflows.test_interruption import TUNE, start, wait_for_the_second_trial

@@ -18,7 +18,7 @@ from mlflow.exceptions import MlflowException
 from rareflow.tracking import active, runs
 from rareflow.tracking.leftovers import sweep_children
 from rareflow.tracking.runs import child_run, parent_run
-from rareflow.tracking.spool import SPOOL, Spool, spooled_runs
+from rareflow.tracking.spooling.spool import SPOOL, Spool, spooled_runs
 from rareflow.tracking.store import prepare_store
 from tests.faults import stores
 from tests.workflows.commands import rareflow

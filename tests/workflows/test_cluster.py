@@ -15,7 +15,7 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from rareflow.workflows import briefing, cluster
+from rareflow.workflows.studying import briefing, cluster
 from tests.workflows.clusters import dask_cluster
 from tests.workflows.commands import rareflow, workplace
 from tests.workflows.servers import free_port

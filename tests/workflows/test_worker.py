@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 
 from rareflow.tuning import space
 from rareflow.tuning.study import open_study
-from rareflow.workflows.post import Post
+from rareflow.workflows.studying.post import Post
 from rareflow.workflows.tune import StudySettings
 from rareflow.workflows.worker import WorkerSettings
 from tests.workflows.commands import rareflow, short_trainings, workplace

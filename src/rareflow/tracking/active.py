@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 import mlflow
 from mlflow.tracking.fluent import run_id_to_system_metrics_monitor
 
-from rareflow.tracking.outage import ServerAwayError, ask
+from rareflow.tracking.spooling.outage import ServerAwayError, ask
 
 if TYPE_CHECKING:
-    from rareflow.tracking.channel import Channel
+    from rareflow.tracking.spooling.channel import Channel
 
 __all__ = ["end_active", "start_active"]
 

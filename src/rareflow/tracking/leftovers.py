@@ -14,9 +14,9 @@ from mlflow import MlflowClient
 
 from rareflow.processes import is_gone
 from rareflow.tracking.environment import HOST_TAG, PROCESS_TAG, process_tags
-from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.searching import every_run
-from rareflow.tracking.spool import PARENT_TAG
+from rareflow.tracking.spooling.outage import ServerAwayError, ask
+from rareflow.tracking.spooling.spool import PARENT_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable

@@ -26,8 +26,8 @@ from rareflow.generators import portable
 from rareflow.generators.portable import PortableGenerator
 from rareflow.tracking.artifacts import digest, fetch, verify
 from rareflow.tracking.election import OPEN, Election
-from rareflow.tracking.outage import ServerAwayError, ask
-from rareflow.tracking.spool import MODEL_TAG
+from rareflow.tracking.spooling.outage import ServerAwayError, ask
+from rareflow.tracking.spooling.spool import MODEL_TAG
 
 if TYPE_CHECKING:
     from mlflow.models.model import ModelInfo

@@ -22,11 +22,11 @@ from mlflow.entities import DatasetInput, InputTag, Metric, Param
 
 from rareflow.redaction import redacted
 from rareflow.tracking.active import end_active, start_active
-from rareflow.tracking.channel import Channel
 from rareflow.tracking.datasets import describe
 from rareflow.tracking.environment import git_commit, process_tags, versions
-from rareflow.tracking.outage import ServerAwayError, ask
-from rareflow.tracking.spool import PARENT_TAG
+from rareflow.tracking.spooling.channel import Channel
+from rareflow.tracking.spooling.outage import ServerAwayError, ask
+from rareflow.tracking.spooling.spool import PARENT_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-    from rareflow.tracking.spool import SpooledRun
+    from rareflow.tracking.spooling.spool import SpooledRun
 
 __all__ = ["Run", "Status", "child_run", "create_child", "parent_run"]
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import StoreError
 from rareflow.tracking.environment import quiet
-from rareflow.tracking.outage import first_word
+from rareflow.tracking.spooling.outage import first_word
 
 __all__ = [
     "current_uri",

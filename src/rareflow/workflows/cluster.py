@@ -20,7 +20,7 @@ from rareflow.workflows.progress import say
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from rareflow.workflows.post import Post
+    from rareflow.workflows.studying.post import Post
 
 __all__ = ["check_scheduler", "connected", "work_on_cluster"]
 

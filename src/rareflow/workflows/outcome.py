@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from rareflow.errors import SpooledError
-from rareflow.tracking.spool import SPOOL, spooled_runs
+from rareflow.tracking.spooling.spool import SPOOL, spooled_runs
 
 __all__ = ["told"]
 

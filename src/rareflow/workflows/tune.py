@@ -10,27 +10,27 @@ from typing import TYPE_CHECKING
 from rareflow.databases import sqlite_file
 from rareflow.errors import ConfigError, StoreError
 from rareflow.tracking.leftovers import sweep_dead_runs
-from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.registry import log_generator, register
 from rareflow.tracking.runs import Run, parent_run
-from rareflow.tracking.spool import spooled_runs
+from rareflow.tracking.spooling.outage import ServerAwayError, ask
+from rareflow.tracking.spooling.spool import spooled_runs
 from rareflow.tracking.store import is_missing, prepare_store, without_secrets
 from rareflow.tuning.plots import study_figures, trial_table
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.winner import Winner, choose
-from rareflow.workflows.briefing import Briefing
 from rareflow.workflows.cluster import check_scheduler, work_on_cluster
-from rareflow.workflows.conclusion import conclusion
 from rareflow.workflows.fitting import fit_generator
-from rareflow.workflows.launchers import means_in_processes, work_in_processes
 from rareflow.workflows.model_card import model_card
 from rareflow.workflows.outcome import told
-from rareflow.workflows.post import Post
 from rareflow.workflows.progress import say
 from rareflow.workflows.quality import log_quality
 from rareflow.workflows.report import log_data, score
 from rareflow.workflows.settings import Settings, check_launcher, check_least, limit_threads
-from rareflow.workflows.task import Task
+from rareflow.workflows.studying.briefing import Briefing
+from rareflow.workflows.studying.conclusion import conclusion
+from rareflow.workflows.studying.launchers import means_in_processes, work_in_processes
+from rareflow.workflows.studying.post import Post
+from rareflow.workflows.studying.task import Task
 
 if TYPE_CHECKING:
     import optuna

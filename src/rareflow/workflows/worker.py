@@ -10,13 +10,13 @@ from rareflow.tracking.joining import join_store
 from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.store import is_missing, without_secrets
 from rareflow.tuning.study import find_study, finished
-from rareflow.workflows.briefing import Briefing
-from rareflow.workflows.launchers import work_in_processes
 from rareflow.workflows.outcome import told
-from rareflow.workflows.post import Post
 from rareflow.workflows.progress import say
 from rareflow.workflows.settings import check_least, limit_threads
-from rareflow.workflows.task import Task
+from rareflow.workflows.studying.briefing import Briefing
+from rareflow.workflows.studying.launchers import work_in_processes
+from rareflow.workflows.studying.post import Post
+from rareflow.workflows.studying.task import Task
 
 if TYPE_CHECKING:
     import optuna

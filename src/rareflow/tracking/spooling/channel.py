@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from mlflow import MlflowClient
 
 from rareflow.redaction import redacted
-from rareflow.tracking.outage import ServerAwayError, ask
-from rareflow.tracking.spool import RUN_TAG, SERVER_TAG, SPOOL, Spool, SpooledRun
+from rareflow.tracking.spooling.outage import ServerAwayError, ask
+from rareflow.tracking.spooling.spool import RUN_TAG, SERVER_TAG, SPOOL, Spool, SpooledRun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

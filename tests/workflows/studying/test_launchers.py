@@ -10,8 +10,8 @@ from threadpoolctl import threadpool_info
 from rareflow.errors import ConfigError
 from rareflow.evaluation.detectors import DETECTORS
 from rareflow.tuning.space import Candidate
-from rareflow.workflows.launchers import means_in_processes
 from rareflow.workflows.processes import in_processes
+from rareflow.workflows.studying.launchers import means_in_processes
 from tests.tuning.test_objective import FORGING, TINY, objective
 
 

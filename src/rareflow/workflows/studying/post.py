@@ -15,7 +15,7 @@ from rareflow.tuning.sampler import DONE
 from rareflow.tuning.storage import refusals
 from rareflow.tuning.study import open_study
 from rareflow.tuning.work import settle, work
-from rareflow.workflows.trials import Trials, run_name
+from rareflow.workflows.studying.trials import Trials, run_name
 
 if TYPE_CHECKING:
     import optuna

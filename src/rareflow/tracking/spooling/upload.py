@@ -22,12 +22,12 @@ from rareflow.tracking.environment import HOST_TAG, PROCESS_TAG
 from rareflow.tracking.registry import log_generator
 from rareflow.tracking.runs import create_child
 from rareflow.tracking.searching import every_run
-from rareflow.tracking.spool import MODEL_TAG, PARENT_TAG, RUN_TAG, SERVER_TAG
+from rareflow.tracking.spooling.spool import MODEL_TAG, PARENT_TAG, RUN_TAG, SERVER_TAG
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-    from rareflow.tracking.spool import Spool
+    from rareflow.tracking.spooling.spool import Spool
 
 __all__ = ["Uploaded", "remove", "upload"]
 

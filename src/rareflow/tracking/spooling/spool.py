@@ -1,8 +1,7 @@
 """The spool: an MLflow store in the current folder that keeps what a server that is away cannot take.
 
 ``rareflow-spool/mlflow.db`` holds a run for each run that went on here, with all that it logged since.
-`mlflow ui --backend-store-uri sqlite:///rareflow-spool/mlflow.db` shows it, `rareflow.tracking.upload` takes
-it to the server.
+`mlflow ui --backend-store-uri sqlite:///rareflow-spool/mlflow.db` shows it, `upload` takes it to the server.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rareflow.evaluation.comparison import Comparison
     from rareflow.tracking.registry import Registered
     from rareflow.tuning.winner import Winner
-    from rareflow.workflows.task import Task
+    from rareflow.workflows.studying.task import Task
 
 __all__ = ["conclusion"]
 

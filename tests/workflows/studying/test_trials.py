@@ -8,8 +8,8 @@ from rareflow.generators.estimators import VAEWGANGP
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
 from rareflow.tuning.objective import Repeat
-from rareflow.workflows import trials as trials_module
-from rareflow.workflows.trials import Trials
+from rareflow.workflows.studying import trials as trials_module
+from rareflow.workflows.studying.trials import Trials
 
 
 def repeat(value, generator=None):
@@ -157,7 +157,7 @@ def test_whoever_waits_says_from_time_to_time_for_what(opened, caplog, monkeypat
 def test_the_time_that_is_left_is_shared_by_all_who_work(opened, caplog, monkeypatch):
     trials, *_ = opened
     hear(caplog, monkeypatch)
-    monkeypatch.setattr("rareflow.workflows.trials.time.monotonic", iter((0.0, 60.0)).__next__)
+    monkeypatch.setattr("rareflow.workflows.studying.trials.time.monotonic", iter((0.0, 60.0)).__next__)
     trials._n_trials = 4
     for _ in range(2):
         trials._study.ask()

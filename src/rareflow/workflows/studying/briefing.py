@@ -28,7 +28,7 @@ class Briefing:
     settings
         How the table is read and parted.
     repeats, tune_rows
-        As in `rareflow.workflows.task.Task`.
+        As in `rareflow.workflows.studying.task.Task`.
     n_trials
         Finished trials wanted in all.
     tracking

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from rareflow.tracking.spool import SPOOL, Spool, SpooledRun, spooled_runs
-from rareflow.tracking.upload import remove
+from rareflow.tracking.spooling.spool import SPOOL, Spool, SpooledRun, spooled_runs
+from rareflow.tracking.spooling.upload import remove
 
 CHILD = {"mlflow.parentRunId": "of-the-server"}
 

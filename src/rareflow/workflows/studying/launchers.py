@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from rareflow.tuning.objective import Objective
     from rareflow.tuning.space import Candidate
-    from rareflow.workflows.post import Post
+    from rareflow.workflows.studying.post import Post
 
 __all__ = ["means_in_processes", "work_in_processes"]
 
