@@ -1,5 +1,6 @@
 """The house rules, held by the same command as the tests."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -32,3 +33,12 @@ def test_no_large_file_is_tracked():
     files = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
     large = [name for name in files.decode().split("\0") if name and (ROOT / name).stat().st_size > 2**20]
     assert not large
+
+
+def test_every_test_that_the_page_on_reliability_names_is_one_of_the_fault_suite():
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-o", "addopts=", "-m", "fault"]
+    suite = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()
+    named = re.findall(r"`(tests/[\w/]+\.py|test_\w+)`", page)
+    assert named
+    assert not [name for name in named if not any(name in test for test in suite)]

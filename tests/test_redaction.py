@@ -4,6 +4,8 @@ import pytest
 
 from rareflow.redaction import redacted
 
+pytestmark = pytest.mark.fault
+
 
 @pytest.mark.parametrize(
     ("text", "shown"),

@@ -10,6 +10,8 @@ from rareflow.generators.checkpoint import Checkpoint
 from rareflow.generators.training import Training
 from rareflow.generators.training_config import ARCHITECTURES
 
+pytestmark = pytest.mark.fault
+
 X = pd.DataFrame(np.random.default_rng(0).normal(size=(40, 3)), columns=["a", "b", "c"])
 Y = ["x", "y"] * 20
 

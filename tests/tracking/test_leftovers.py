@@ -9,6 +9,8 @@ from rareflow.tracking.environment import HOST_TAG, PROCESS_TAG, process_tags
 from rareflow.tracking.leftovers import sweep_dead_runs, sweep_ended_children
 from rareflow.tracking.runs import child_run, parent_run
 
+pytestmark = pytest.mark.fault
+
 PARENT = "mlflow.parentRunId"
 
 

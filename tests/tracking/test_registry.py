@@ -220,6 +220,7 @@ draw[0].to_parquet(sys.argv[2])
 """
 
 
+@pytest.mark.fault
 def test_a_registered_model_makes_the_table_where_rareflow_is_not_installed(logged, folder):
     environment = {
         **{name: value for name, value in os.environ.items() if name != "PYTHONPATH"},

@@ -14,6 +14,8 @@ from mlflow import MlflowClient
 from rareflow.errors import StoreError
 from rareflow.tracking.store import prepare_store, without_secrets
 
+pytestmark = pytest.mark.fault
+
 
 def refusal(experiment="rare", uri=None):
     """The error's text on one line, and all that a traceback of it would show."""

@@ -17,6 +17,8 @@ from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.work import work
 from tests.tuning.fakes import COUNTS, FakeObjective, Recorder, age
 
+pytestmark = pytest.mark.fault
+
 
 def fresh(storage, *, seed=0, name="study"):
     study = open_study(storage, name, seed=seed)

@@ -15,6 +15,8 @@ from rareflow.tuning.study import enqueue_references, find_study, finished, open
 from rareflow.tuning.work import fail_lost, settle, work
 from tests.tuning.fakes import COUNTS, FakeObjective, Recorder, age, by_noise, run_worker
 
+pytestmark = pytest.mark.fault
+
 ELSEWHERE = ("elsewhere", 1)
 
 

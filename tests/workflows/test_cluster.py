@@ -15,10 +15,13 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from rareflow.workflows.studying import briefing, cluster
+from rareflow.workflows import cluster
+from rareflow.workflows.studying import briefing
 from tests.workflows.clusters import dask_cluster
 from tests.workflows.commands import rareflow, workplace
 from tests.workflows.servers import free_port
+
+pytestmark = pytest.mark.fault
 
 TUNE = ("tune", "--data", "even.csv", "--label", "kind", "--repeats", "1", "--tune-rows", "60", "--jobs", "2")
 

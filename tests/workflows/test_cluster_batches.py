@@ -30,6 +30,8 @@ from tests.workflows.clusters import dask_cluster, dask_scheduler, dask_workers
 from tests.workflows.commands import rareflow, workplace
 from tests.workflows.servers import free_port
 
+pytestmark = pytest.mark.fault
+
 QUICK, SLOW = "models:/rareflow-small@quick", "models:/rareflow-small@slow"
 AUGMENT = ("augment", "--data", "t.parquet", "--label", "kind", "--class-rows", "180", "--mark", "forged")
 PARTS = 24  # of five rows, which the class of 60 lacks

@@ -14,6 +14,8 @@ from optuna.trial import TrialState
 from rareflow.workflows.interruption import stoppable
 from tests.workflows.commands import rareflow
 
+pytestmark = pytest.mark.fault
+
 # A shell that starts a command in the background has it ignore Ctrl-C, and its children with it.
 SCRIPT = """\
 import signal, sys

@@ -25,10 +25,13 @@ SECRET = "pass:w0rd@%"  # noqa: S105
 N_TRIALS = 5
 SIZE = ("--rows", 600, "--repeats", 1, "--tune-rows", 300)
 
-pytestmark = pytest.mark.skipif(
-    servers.POSTGRESQL is None,
-    reason="PostgreSQL is not installed in /usr/lib/postgresql; apt-get install postgresql",
-)
+pytestmark = [
+    pytest.mark.fault,
+    pytest.mark.skipif(
+        servers.POSTGRESQL is None,
+        reason="PostgreSQL is not installed in /usr/lib/postgresql; apt-get install postgresql",
+    ),
+]
 
 
 def start(host, *words, gate):

@@ -4,6 +4,8 @@ import pytest
 from rareflow.workflows.spreadsheets import defused
 from tests.workflows.commands import rareflow
 
+pytestmark = pytest.mark.fault
+
 DANGEROUS = [
     "=1+1",
     "+1",

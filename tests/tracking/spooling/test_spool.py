@@ -11,6 +11,8 @@ import pytest
 from rareflow.tracking.spooling.spool import SPOOL, Spool, SpooledRun, spooled_runs
 from rareflow.tracking.spooling.upload import remove
 
+pytestmark = pytest.mark.fault
+
 CHILD = {"mlflow.parentRunId": "of-the-server"}
 
 
