@@ -98,7 +98,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="calls that are timed together")
     rounds = parser.parse_args().rounds
     described = machine()
-    results = [row for jobs in (1, 2) for threads in (1, 2) for row in rates(jobs, threads, rounds)]
+    # Two processes of two threads each, on two cores, had not ended after six minutes: they wait for each other.
+    ways = [(1, 1), (1, 2), (2, 1)]
+    results = [row for jobs, threads in ways for row in rates(jobs, threads, rounds)]
     pd.DataFrame(results).sort_values("part", kind="stable").assign(machine=described).to_csv(
         FOLDER / "threads.csv", index=False
     )
