@@ -98,7 +98,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5, help="calls that are timed together")
     rounds = parser.parse_args().rounds
     described = machine()
-    # Two processes of two threads each, on two cores, had not ended after six minutes: they wait for each other.
+    # Two processes of two threads on two cores had not ended after six minutes: they wait for each other.
     ways = [(1, 1), (1, 2), (2, 1)]
     results = [row for jobs, threads in ways for row in rates(jobs, threads, rounds)]
     pd.DataFrame(results).sort_values("part", kind="stable").assign(machine=described).to_csv(

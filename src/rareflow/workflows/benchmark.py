@@ -42,7 +42,7 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
     str
         The comparisons and where the report is, for the screen.
     """
-    limit_threads(settings.n_threads)
+    limit_threads(settings.n_threads, jobs=how.jobs)
     protocol = protocol_of(settings, how)
     cells = cells_of(how, settings.seed)
     names = {cell.augmenter for cell in cells}

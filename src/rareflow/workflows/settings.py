@@ -178,8 +178,18 @@ def check_launcher(launcher: str, scheduler: str) -> None:
         )
 
 
-def limit_threads(n_threads: int) -> None:
-    """Hold this process, and those it starts, to so many threads: torch, BLAS and OpenMP alike."""
+def limit_threads(n_threads: int, *, jobs: int = 1) -> None:
+    """Hold this process, and those it starts, to so many threads: torch, BLAS and OpenMP alike.
+
+    It is told if `jobs` such processes have more threads than this machine has cores: those of one process
+    wait for each other, busily, and what takes seconds takes minutes.
+    """
+    cores = os.cpu_count() or 1
+    if n_threads > 1 and cores < jobs * n_threads:
+        say(
+            f"--jobs {jobs} with --n-threads {n_threads} is more threads than the {cores} cores here, and "
+            "far slower than fewer; jobs of one thread use cores best"
+        )
     os.environ["OMP_NUM_THREADS"] = str(n_threads)
     torch.set_num_threads(n_threads)
     threadpool_limits(n_threads)

@@ -70,7 +70,7 @@ def run(how: WorkerSettings) -> str:
     StoreError
         If study or tracking store cannot be used from here, or the work was given up.
     """
-    limit_threads(how.n_threads)
+    limit_threads(how.n_threads, jobs=how.jobs)
     if is_missing(how.storage):
         raise StoreError(
             f"there is no --storage {how.storage!r} here, so no study in it; `rareflow tune` makes it, and "
