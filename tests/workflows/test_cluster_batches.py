@@ -34,6 +34,13 @@ pytestmark = pytest.mark.fault
 
 QUICK, SLOW = "models:/rareflow-small@quick", "models:/rareflow-small@slow"
 AUGMENT = ("augment", "--data", "t.parquet", "--label", "kind", "--class-rows", "180", "--mark", "forged")
+# A shell that starts a command in the background has it ignore Ctrl-C.
+HEEDING = """\
+import signal, sys
+from rareflow.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main(sys.argv[1:])
+"""
 PARTS = 24  # of five rows, which the class of 60 lacks
 SMALL = ("_BATCH_ROWS = 65_536", "_BATCH_ROWS = 5")
 PAUSE = (
@@ -182,7 +189,7 @@ def test_ctrl_c_takes_from_the_cluster_what_is_in_flight_and_leaves_the_old_file
             address,
         ]
         with Path("augment.log").open("w") as log:
-            process = subprocess.Popen([sys.executable, "-m", "rareflow", *words], stdout=log, stderr=log)
+            process = subprocess.Popen([sys.executable, "-c", HEEDING, *words], stdout=log, stderr=log)
         try:
             with distributed.Client(address, set_as_default=False) as client:
                 while not tasks(client):
