@@ -63,7 +63,7 @@ def _held(client, run, names, times):
     return {
         "status": run.info.status,
         "ended": run.info.end_time is not None,
-        "params": run.data.params,
+        "params": {key: value for key, value in run.data.params.items() if not _is_of_a_model(key)},
         "tags": tags,
         "metrics": {
             key: sorted(points) if key not in times else len(points) for key, points in metrics.items()
@@ -74,6 +74,11 @@ def _held(client, run, names, times):
         ),
         "files": _files(client, run),
     }
+
+
+def _is_of_a_model(param):
+    """MLflow copies a logged model's options to the run; one that the outage kept from logging has none."""
+    return param == "max_rows" or param.startswith("sha256/")
 
 
 def _files(client, run):
