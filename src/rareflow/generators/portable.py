@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 __all__ = [
+    "MAX_ROWS",
     "SAMPLING_MODES",
     "SLOPE",
     "SNAPS",
@@ -51,6 +52,8 @@ __all__ = [
 
 SAMPLING_MODES = ("prior", "posterior", "neighbours", "interpolation", "residual", "crossover")
 SNAPS = ("none", "shared", "observed")
+MAX_ROWS = 1_000_000
+"""What one call of a served model gives at most, unless its operator says otherwise."""
 SLOPE = 0.2
 """What a leaky rectifier of any of the networks leaves of a negative number."""
 STEEP = 60.0
@@ -70,7 +73,6 @@ _MOST_BYTES = {_SPEC: 2**26, _WEIGHTS: 2**32}  # far more than any table needs
 _MOST_NUMBERS = 2**30  # in the real rows' table in codec space, which no file bounds
 _MOST_COUNT = 2**63 - 1
 _HOTTEST = 1e6  # factor on noise; far beyond it float32 overflows
-_MAX_ROWS = 1_000_000  # that one call of a served model gives, unless its operator says otherwise
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -1215,7 +1217,7 @@ def _serve() -> None:
 
         def load_context(self, context: PythonModelContext) -> None:
             config = context.model_config or {}
-            self.max_rows = int(config.get("max_rows", _MAX_ROWS))
+            self.max_rows = int(config.get("max_rows", MAX_ROWS))
             folder = context.artifacts["generator"]
             self.generator = PortableGenerator.load(folder, sha256=config.get("sha256"))
 

@@ -44,7 +44,6 @@ __all__ = [
 ]
 
 _SHA256 = "rareflow.sha256"
-_MAX_ROWS = 1_000_000  # that one call gives, unless the model is loaded with another number
 _CLASS_ROWS = "class_rows"
 _PACKAGES = ("mlflow", "numba", "numpy", "pandas", "safetensors", "threadpoolctl")
 
@@ -94,7 +93,7 @@ def log_generator(generator: PortableGenerator, *, class_rows: Mapping[str, int]
             name="generator",
             python_model=portable.__file__,
             artifacts={"generator": str(saved)},
-            model_config={"max_rows": _MAX_ROWS, "sha256": PortableGenerator.digests(saved)},
+            model_config={"max_rows": portable.MAX_ROWS, "sha256": PortableGenerator.digests(saved)},
             signature=_signature(generator),
             input_example=(example, {"seed": 7, "temperature": 1.0}),
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _PACKAGES],

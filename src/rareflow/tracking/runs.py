@@ -37,16 +37,15 @@ if TYPE_CHECKING:
 
     from rareflow.tracking.spooling.spool import SpooledRun
 
-__all__ = ["Run", "Status", "child_run", "create_child", "parent_run"]
+__all__ = ["METRICS_PER_CALL", "PARAMS_PER_CALL", "Run", "Status", "child_run", "create_child", "parent_run"]
 
 Status = Literal["FINISHED", "KILLED", "FAILED"]
 
 _COMMIT = "mlflow.source.git.commit"
 # A child names the source its parent names; only MLflow's fluent interface would find it out by itself.
 _INHERITED = ("mlflow.source.name", "mlflow.source.type", "mlflow.user", _COMMIT)
-# The most that one call to `log_batch` takes, by MLflow's REST contract.
-_METRICS_PER_CALL = 1000
-_PARAMS_PER_CALL = 100
+METRICS_PER_CALL, PARAMS_PER_CALL = 1000, 100
+"""The most that a call to `log_batch` takes, by MLflow's REST contract; of tags as many as of parameters."""
 _CURVE_POINTS = 200
 
 
@@ -102,8 +101,8 @@ class Run:
         held = self._channel.write(lambda client, run_id: client.get_run(run_id)).data.params
         named = {_key(key): redacted(str(value)) for key, value in params.items()}
         fresh = [Param(key, value) for key, value in named.items() if key not in held]
-        for start in range(0, len(fresh), _PARAMS_PER_CALL):
-            self._batch(params=fresh[start : start + _PARAMS_PER_CALL])
+        for start in range(0, len(fresh), PARAMS_PER_CALL):
+            self._batch(params=fresh[start : start + PARAMS_PER_CALL])
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         """Log metrics at one step, those that are not finite left out.
@@ -134,8 +133,8 @@ class Run:
         metrics = [
             Metric(_key(key), float(value), now, step) for key, value, step in points if math.isfinite(value)
         ]
-        for start in range(0, len(metrics), _METRICS_PER_CALL):
-            self._batch(metrics=metrics[start : start + _METRICS_PER_CALL])
+        for start in range(0, len(metrics), METRICS_PER_CALL):
+            self._batch(metrics=metrics[start : start + METRICS_PER_CALL])
 
     def _batch(self, **entities: Sequence[Param | Metric]) -> None:
         self._channel.write(lambda client, run_id: client.log_batch(run_id, **entities))

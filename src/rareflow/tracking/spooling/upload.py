@@ -20,7 +20,7 @@ from mlflow.exceptions import MlflowException
 from rareflow.generators.portable import PortableGenerator
 from rareflow.tracking.environment import HOST_TAG, PROCESS_TAG
 from rareflow.tracking.registry import log_generator
-from rareflow.tracking.runs import create_child
+from rareflow.tracking.runs import METRICS_PER_CALL, PARAMS_PER_CALL, create_child
 from rareflow.tracking.searching import every_run
 from rareflow.tracking.spooling.spool import MODEL_TAG, PARENT_TAG, RUN_TAG, SERVER_TAG
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Uploaded", "remove", "upload"]
 
 _OURS = {RUN_TAG, SERVER_TAG, MODEL_TAG}
-_METRICS_PER_CALL, _OTHERS_PER_CALL = 1000, 100  # by MLflow's REST contract
 
 
 @dataclass(frozen=True)
@@ -125,9 +124,9 @@ def _upload_entities(server: MlflowClient, run_id: str, local: MlflowClient, run
     tags = [RunTag(key, value) for key, value in _tags(run).items()]
     metrics = [point for key in run.data.metrics for point in local.get_metric_history(run.info.run_id, key)]
     for kind, all_of_them, most in (
-        ("params", params, _OTHERS_PER_CALL),
-        ("tags", tags, _OTHERS_PER_CALL),
-        ("metrics", metrics, _METRICS_PER_CALL),
+        ("params", params, PARAMS_PER_CALL),
+        ("tags", tags, PARAMS_PER_CALL),
+        ("metrics", metrics, METRICS_PER_CALL),
     ):
         for start in range(0, len(all_of_them), most):
             server.log_batch(run_id, **{kind: all_of_them[start : start + most]})
