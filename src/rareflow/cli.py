@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
-from rareflow.errors import ConfigError, RareflowError, SpooledError
+from rareflow.errors import ConfigError, RareflowError, SpooledError, lacks_memory
 from rareflow.redaction import redacted
 
 if TYPE_CHECKING:
@@ -547,5 +547,10 @@ def _problem(err: Exception) -> tuple[int, str]:
         return _BAD_INPUT, (
             f"{err.filename or 'a file'} cannot be written ({err.strerror}); free or give another place to "
             "write, and run the same command again"
+        )
+    if lacks_memory(err):
+        return _BAD_INPUT, (
+            f"memory ran out ({err}); take fewer rows (--sample-rows), smaller networks or fewer jobs, and "
+            "run the same command again"
         )
     return _FAILED, f"{type(err).__name__}: {err} (run again with --debug to see where)"

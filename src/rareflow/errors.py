@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ConfigError", "DataError", "DivergedError", "RareflowError", "SpooledError", "StoreError"]
+__all__ = [
+    "ConfigError",
+    "DataError",
+    "DivergedError",
+    "RareflowError",
+    "SpooledError",
+    "StoreError",
+    "lacks_memory",
+]
+
+# Neither torch's allocator of the CPU nor XGBoost has a class of its own for it.
+_NO_MEMORY = {"RuntimeError": "DefaultCPUAllocator", "XGBoostError": "bad_alloc"}
 
 
 class RareflowError(Exception):
@@ -72,3 +83,10 @@ class SpooledError(RareflowError):
     def __init__(self, message: str, *, result: str) -> None:
         super().__init__(message)
         self.result = result
+
+
+def lacks_memory(err: BaseException) -> bool:
+    """Tell whether an error, whoever raised it, says that memory ran out."""
+    kind = type(err).__name__
+    is_named = isinstance(err, MemoryError) or kind == "OutOfMemoryError"  # the latter is torch's, of a GPU
+    return is_named or (kind in _NO_MEMORY and _NO_MEMORY[kind] in str(err))

@@ -8,6 +8,7 @@ import optuna
 import pytest
 import torch
 from optuna.trial import TrialState
+from xgboost.core import XGBoostError
 
 from rareflow.errors import DataError, DivergedError, StoreError
 from rareflow.tuning.sampler import DONE
@@ -210,7 +211,13 @@ def test_same_seed_same_trials(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "error", [DivergedError("nan at step 3"), MemoryError("none left"), torch.OutOfMemoryError("CUDA")]
+    "error",
+    [
+        DivergedError("nan at step 3"),
+        MemoryError("none left"),
+        torch.OutOfMemoryError("CUDA"),
+        XGBoostError("std::bad_alloc"),
+    ],
 )
 def test_a_trial_that_fails_by_its_own_fault_is_failed_quietly_and_the_study_goes_on(
     storage, error, caplog, monkeypatch
@@ -223,7 +230,9 @@ def test_a_trial_that_fails_by_its_own_fault_is_failed_quietly_and_the_study_goe
     assert caplog.records == []
 
 
-@pytest.mark.parametrize("error", [ZeroDivisionError(), DataError("column 'x' holds no value")])
+@pytest.mark.parametrize(
+    "error", [ZeroDivisionError(), DataError("column 'bad_alloc' holds no value"), RuntimeError("bad_alloc")]
+)
 def test_any_other_exception_fails_its_trial_and_passes_through(storage, error):
     study = fresh(storage)
     with pytest.raises(type(error)):

@@ -15,9 +15,8 @@ import numpy as np
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
-from torch import OutOfMemoryError
 
-from rareflow.errors import DivergedError
+from rareflow.errors import DivergedError, lacks_memory
 from rareflow.processes import here, is_gone
 from rareflow.tuning.pruning import PrefixPruner
 from rareflow.tuning.sampler import DONE, FAULT
@@ -37,7 +36,7 @@ __all__ = ["Observer", "TrialLog", "fail_lost", "settle", "work"]
 
 _PATIENCE = 5  # failures in a row
 _POLL_S = 2.0  # between two looks at the trials of others
-_OWN_FAULT = (DivergedError, MemoryError, OutOfMemoryError)
+_OWN_FAULT = (DivergedError, MemoryError)
 
 
 class TrialLog(Protocol):
@@ -173,9 +172,14 @@ class _Run:
         except UpdateFinishedTrialError:
             self.taken = True
             raise
-        except _OWN_FAULT as err:
-            trial.set_user_attr(FAULT, type(err).__name__)
+        except DivergedError:
+            trial.set_user_attr(FAULT, DivergedError.__name__)
             raise
+        except Exception as err:
+            if not lacks_memory(err):
+                raise
+            trial.set_user_attr(FAULT, MemoryError.__name__)
+            raise MemoryError(str(err)) from err
 
     def _score(self, trial: optuna.Trial) -> float:
         """Score one trial and report after each detector; RAW and the defaults run to the end."""
