@@ -95,4 +95,4 @@ def _files(client, run):
 
 
 def _is_of_its_time(file):
-    return file.suffix == ".html" or file.name in {"trials.csv", "error.txt"}
+    return file.suffix == ".html" or file.name in {"trials.csv", "error.txt", "report.md", "results.csv"}

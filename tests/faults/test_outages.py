@@ -12,10 +12,11 @@ from mlflow import MlflowClient
 
 from rareflow.tracking.registry import load_generator
 from rareflow.tracking.spooling.spool import SPOOL, Spool
-from rareflow.workflows import train, tune
+from rareflow.workflows import benchmark, evaluate, train, tune
 from rareflow.workflows.studying.trials import _TrialRun
 from tests.faults import stores
 from tests.workflows.commands import rareflow, short_trainings
+from tests.workflows.test_benchmark import COMMAND as BENCHMARK
 from tests.workflows.test_interruption import TUNE, start, wait_for_the_second_trial
 
 pytestmark = [pytest.mark.fault, pytest.mark.slow]
@@ -226,3 +227,53 @@ def test_a_training_whose_server_goes_away_has_its_generator_logged_by_the_sync(
     assert set(load_generator(model.model_uri).class_rows.values()) == {50}
     assert client.get_run(model.source_run_id).info.status == "FINISHED"
     assert client.get_run(model.source_run_id).info.end_time == run.info.end_time
+
+
+def kill_before(monkeypatch, server, module, name, *, call=1):
+    """Have the server go away when a workflow calls a function of its module that often."""
+    called, function = [], getattr(module, name)
+
+    def last(*args, **options):
+        called.append(name)
+        if len(called) == call:
+            server.kill()
+        return function(*args, **options)
+
+    monkeypatch.setattr(module, name, last)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_benchmark_whose_server_goes_away_computes_every_cell_and_is_whole_after_a_sync(
+    server, monkeypatch
+):
+    ended = rareflow(*BENCHMARK, "--out", "undisturbed")
+    assert ended.code == 0, ended.said
+    undisturbed = stores.held(server.address, times={"seconds"})
+    MlflowClient(server.address).rename_experiment("1", "before")
+    with monkeypatch.context() as patch:
+        kill_before(patch, server, benchmark, "log_cell", call=3)
+        ended = rareflow(*BENCHMARK, "--out", "disturbed")
+    assert ended.code == 3, ended.said
+    assert "what 11 of the runs logged since is kept" in ended.said[0], "ten cells and the benchmark's own"
+    server.start()
+    assert rareflow("sync").code == 0
+    assert stores.held(server.address, times={"seconds"}) == undisturbed
+    again = rareflow(*BENCHMARK, "--out", "disturbed")
+    assert (again.code, ours(again.said)) == (0, [])
+    assert "12 of 12 cells are done" in again.progress[-1]
+
+
+@pytest.mark.usefixtures("folder")
+def test_an_evaluation_whose_server_goes_away_tells_its_scores_and_is_whole_after_a_sync(server, monkeypatch):
+    words = ("evaluate", "--rows", 600)
+    ended = rareflow(*words)
+    assert ended.code == 0, ended.said
+    undisturbed, scores = held(server), ended.out
+    MlflowClient(server.address).rename_experiment("1", "before")
+    with monkeypatch.context() as patch:
+        kill_before(patch, server, evaluate, "score")
+        ended = rareflow(*words)
+    assert (ended.code, ended.out) == (3, scores)
+    server.start()
+    assert rareflow("sync").code == 0
+    assert held(server) == undisturbed
