@@ -193,7 +193,7 @@ def test_a_study_that_is_stopped_while_the_server_is_away_says_where_its_runs_ar
     client = MlflowClient(server.database)
     client.create_experiment("rareflow", "mlflow-artifacts:/1")
     with start(folder, *TUNE) as process:
-        wait_for_the_second_trial(process, client)
+        wait_for_the_second_trial(process, client, folder)
         server.kill()
         time.sleep(1)
         process.send_signal(signal.SIGINT)
