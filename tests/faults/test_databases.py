@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 import optuna
@@ -16,7 +17,9 @@ from rareflow.databases import make_whole
 from rareflow.errors import StoreError
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
+from rareflow.tuning import storage
 from rareflow.tuning.study import open_study
+from rareflow.workflows.studying.trials import _TrialRun
 from tests.workflows.commands import rareflow, workplace
 
 pytestmark = pytest.mark.fault
@@ -27,7 +30,9 @@ import sys, time
 from pathlib import Path
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
+from rareflow.tuning import storage
 from rareflow.tuning.study import open_study
+from rareflow.workflows.studying.trials import _TrialRun
 Path(f"ready-{sys.argv[1]}").touch()
 while not Path("go").exists():
     time.sleep(0.01)
@@ -134,6 +139,22 @@ def test_what_is_logged_while_the_stores_are_locked_for_seconds_is_there_afterwa
             study.add_trial(optuna.create_trial(value=1.0))
     assert MlflowClient().get_run(run.id).data.metrics["kept"] == 1.0
     assert [trial.value for trial in study.trials] == [1.0]
+
+
+def test_a_study_whose_database_is_locked_for_too_long_ends_in_one_line(folder, monkeypatch):
+    monkeypatch.setitem(storage._FILE, "connect_args", {"timeout": 1})
+    on_repeat = _TrialRun.on_repeat
+    with ExitStack() as held, monkeypatch.context() as patch:
+
+        def lock(self, repeat, found):
+            on_repeat(self, repeat, found)
+            held.enter_context(Locked(folder / "optuna.db", 60))
+
+        patch.setattr(_TrialRun, "on_repeat", lock)
+        ended = rareflow("tune", "--rows", 600, "--n-trials", 2, "--repeats", 1, "--tune-rows", 300)
+    assert ended.code == 2, ended.said
+    assert "'sqlite:///optuna.db' cannot be used (database is locked)" in ended.said[-1]
+    assert "RUNNING" not in {run.info.status for run in MlflowClient().search_runs(["1"])}
 
 
 @pytest.mark.skipif(not Path("/proc/self").exists(), reason="/proc is Linux's")

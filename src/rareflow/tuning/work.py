@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import optuna
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from rareflow.errors import DivergedError, lacks_memory
@@ -150,6 +150,10 @@ def _next(study: optuna.Study, objective: Objective, observer: Observer) -> Tria
     except KeyboardInterrupt:
         # Others go on: if it was a reference that was stopped, it is theirs now.
         enqueue_references(study, objective.table.class_counts)
+        raise
+    except AssertionError as err:
+        if isinstance(err.__context__, StorageInternalError):  # Optuna's finding that the trial did not end
+            raise err.__context__ from err.__context__.__cause__
         raise
     except Exception:
         if not run.taken:

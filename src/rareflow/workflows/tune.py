@@ -177,12 +177,13 @@ def _search(
         run_id=parent.id,
     )
     post = Post(how.storage, study.study_name, how.n_trials, uri, briefing.runs)
-    try:
-        _staff(post, study, task, how)
-        post.settle(study)
-    finally:
-        sweep_dead_runs(own=False)
-        post.sweep(study)
+    with post.refusals():
+        try:
+            _staff(post, study, task, how)
+            post.settle(study)
+        finally:
+            sweep_dead_runs(own=False)
+            post.sweep(study)
     if finished(study) < how.n_trials:
         raise StoreError(
             f"only {finished(study)} of {how.n_trials} trials of study {study.study_name!r} ended well; the "

@@ -6,6 +6,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -18,11 +19,15 @@ from rareflow.tuning.work import settle, work
 from rareflow.workflows.studying.trials import Trials, run_name
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     import optuna
 
     from rareflow.tuning.objective import Objective
 
 __all__ = ["Post"]
+
+_REFUSED = (SQLAlchemyError, StorageInternalError)  # the latter: a commit, of a database locked for too long
 
 
 @dataclass(frozen=True)
@@ -54,16 +59,20 @@ class Post:
         host, number = here()
         return open_study(self.storage, self.study_name, seed=seed, seat=(zlib.crc32(host.encode()), number))
 
+    def refusals(self) -> AbstractContextManager[None]:
+        """Say in one line why the study's storage fails in the middle of the work, without its password."""
+        return refusals(self.storage, _REFUSED)
+
     def serve(self, study: optuna.Study, objective: Objective) -> int:
         """Work until the target is reached, by whomever; give the number of trials that this process ran."""
         trials = self._trials(study)
-        with refusals(self.storage, (SQLAlchemyError,)):
+        with self.refusals():
             work(study, objective, self.n_trials, trials)
         return trials.begun
 
     def settle(self, study: optuna.Study) -> None:
         """Wait for the trials that other workers are still in, and close what lost its worker."""
-        with refusals(self.storage, (SQLAlchemyError,)):
+        with self.refusals():
             settle(study, self._trials(study))
             self.sweep(study)
 
