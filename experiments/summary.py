@@ -20,7 +20,7 @@ FOLDER = Path(__file__).parent
 TABLES = ("gas-pipeline", "cic-ids-2017", "kdd-sample")
 OURS = "rareflow"
 FEWEST = 5
-PANELS = 5  # of the figure, side by side
+PANELS = 6  # of the figure, side by side
 COLOURS = {"RAW": "#8c8c8c", "SMOTE": "#e69f00", OURS: "#0072b2"}
 
 
