@@ -30,9 +30,7 @@ import sys, time
 from pathlib import Path
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
-from rareflow.tuning import storage
 from rareflow.tuning.study import open_study
-from rareflow.workflows.studying.trials import _TrialRun
 Path(f"ready-{sys.argv[1]}").touch()
 while not Path("go").exists():
     time.sleep(0.01)
