@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 from rareflow.generators.critic import Critic
-from rareflow.generators.networks import Decoder, Encoder, activate, initialise
+from rareflow.generators.networks import Decoder, Encoder, activate, initialise, membership
 from rareflow.generators.portable import Layout
 
 
@@ -53,7 +53,7 @@ def test_the_class_moves_what_critic_encoder_and_decoder_say():
 def test_activated_blocks_sum_to_one_and_scalars_pass():
     layout = Layout(2, (2, 2, 5))
     raw = torch.randn(6, layout.width, generator=torch.Generator().manual_seed(0))
-    x = activate(raw, layout)
+    x = activate(raw, membership(layout, like=raw))
     assert torch.equal(x[:, :2], raw[:, :2])
     for start, stop in ((2, 4), (4, 6), (6, 11)):
         torch.testing.assert_close(x[:, start:stop].sum(dim=1), torch.ones(6))

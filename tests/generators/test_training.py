@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from rareflow.errors import ConfigError, DivergedError
 from rareflow.generators import losses
-from rareflow.generators.networks import activate
+from rareflow.generators.networks import activate, membership
 from rareflow.generators.portable import Layout
 from rareflow.generators.training import Networks, Training, seeded
 from rareflow.generators.training_config import ARCHITECTURES, TrainingConfig
@@ -248,7 +248,7 @@ def test_a_wgan_gp_learns_where_each_class_lies_and_its_critic_ends_near_slope_o
     networks, _, steps = fit(config, classes)
     c = torch.nn.functional.one_hot(torch.arange(2_000) % 2).float()
     z = torch.randn(2_000, 4, generator=seeded(9, CPU))
-    fake = activate(networks.decoder(z, c), LAYOUT).detach()
+    fake = activate(networks.decoder(z, c), membership(LAYOUT, like=z)).detach()
     low, high = (fake[c[:, kind] == 1, 0].mean().item() for kind in (0, 1))
     assert high - low == pytest.approx(1, abs=0.2)
     assert (low + high) / 2 == pytest.approx(0.5, abs=0.6)  # a game's players circle their goal together

@@ -68,10 +68,10 @@ class Checkpoint:
 
     def _path(self, training: Training, seed: object) -> Path:
         """Name the file by rows, classes, configuration, seed, device and version."""
-        about = (training.config, training.layout, seed, training.x.device.type, torch.__version__)
+        about = (training.config, training.layout, seed, training.source.device.type, torch.__version__)
         digest = hashlib.sha256(repr(about).encode())
-        for tensor in (training.x, training.order, training.counts):
-            digest.update(tensor.cpu().numpy().tobytes())
+        for name in ("x", "order", "counts"):
+            digest.update(training.rows[name].cpu().numpy().tobytes())
         return self.folder / f"rareflow-training-{digest.hexdigest()[:16]}.safetensors"
 
 

@@ -1,16 +1,60 @@
-"""The networks of a VAE, encoder and decoder, and what all networks share. The critic is `critic.Critic`."""
+"""The networks of a VAE, encoder and decoder, and what all networks share. The critic is `critic.Critic`.
+
+What a network computes is a function of its weights, so that one program can run those of several models
+(`together.Together`); the modules hold the weights and give them their names.
+"""
 
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from rareflow.generators.portable import SLOPE, STEEP, Layout
 
-__all__ = ["Decoder", "Encoder", "activate", "initialise"]
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = [
+    "Decoder",
+    "Encoder",
+    "activate",
+    "decode",
+    "encode",
+    "initialise",
+    "membership",
+    "perceptron",
+]
+
+
+def perceptron(weights: Sequence[Tensor], *inputs: Tensor) -> Tensor:
+    """Run a two-layer perceptron on inputs side by side, ``(N, ·)`` each.
+
+    Parameters
+    ----------
+    weights
+        Weight and bias of each of three layers, in the order of `nn.Module.parameters`.
+    inputs
+        What its first layer reads.
+    """
+    w_1, b_1, w_2, b_2, w_3, b_3 = weights
+    h = functional.leaky_relu(functional.linear(torch.cat(inputs, dim=1), w_1, b_1), SLOPE)
+    h = functional.leaky_relu(functional.linear(h, w_2, b_2), SLOPE)
+    return functional.linear(h, w_3, b_3)
+
+
+def encode(weights: Sequence[Tensor], x: Tensor, c: Tensor) -> Tensor:
+    """Give the posterior's mean and log-variance, ``(2, N, latent_dim)``; the latter within [-8, 8]."""
+    mu, logvar = perceptron(weights, x, c).chunk(2, dim=1)
+    return torch.stack([mu, logvar.clamp(-8.0, 8.0)])
+
+
+def decode(weights: Sequence[Tensor], z: Tensor, c: Tensor) -> Tensor:
+    """Decode latent points ``(N, latent_dim)`` of one-hot classes ``(N, C)``; shape ``(N, D)``."""
+    return perceptron(weights, z, c)
 
 
 class Encoder(nn.Module):
@@ -27,9 +71,8 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
-        """Give the posterior's mean and log-variance, ``(2, N, latent_dim)``; the latter within [-8, 8]."""
-        mu, logvar = self.net(torch.cat([x, c], dim=1)).chunk(2, dim=1)
-        return torch.stack([mu, logvar.clamp(-8.0, 8.0)])
+        """Give the posterior's mean and log-variance; see `encode`."""
+        return encode(tuple(self.parameters()), x, c)
 
 
 class Decoder(nn.Module):
@@ -51,28 +94,37 @@ class Decoder(nn.Module):
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         """Decode latent points of the given classes."""
-        return self.net(torch.cat([z, c], dim=1))
+        return decode(tuple(self.parameters()), z, c)
 
 
-def activate(raw: Tensor, layout: Layout) -> Tensor:
+def activate(raw: Tensor, blocks: Tensor) -> Tensor:
     """Turn decoder output ``(N, D)`` into scalars and, in each block, probabilities that sum to 1.
 
     One exponential and two products for all blocks, whatever their sizes; as in sampling, a logit beyond 60
     counts as 60 (`portable.Layout.probabilities`).
+
+    Parameters
+    ----------
+    raw
+        What the decoder gives.
+    blocks
+        The layout's `membership`.
     """
-    if not layout.sizes:
+    if not len(blocks):
         return raw
-    odds = raw[:, layout.scalars :].clamp(-STEEP, STEEP).exp()
-    blocks = _membership(layout, raw.device, raw.dtype)
-    return torch.cat([raw[:, : layout.scalars], odds / ((odds @ blocks) @ blocks.T)], dim=1)
+    scalars = raw.shape[1] - len(blocks)
+    odds = raw[:, scalars:].clamp(-STEEP, STEEP).exp()
+    return torch.cat([raw[:, :scalars], odds / ((odds @ blocks) @ blocks.T)], dim=1)
 
 
-@lru_cache(maxsize=8)
-def _membership(layout: Layout, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """Tell which entry of codec space, scalars left out, belongs to which block: 0 or 1, ``(D - S, B)``."""
-    sizes = torch.tensor(layout.sizes)
+def membership(layout: Layout, *, like: Tensor) -> Tensor:
+    """Tell which entry of codec space, S scalars left out, belongs to which block: 0 or 1, ``(D - S, B)``.
+
+    Device and dtype are those of ``like``.
+    """
+    sizes = torch.tensor(layout.sizes, dtype=torch.long)
     block = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
-    return nn.functional.one_hot(block, len(sizes)).to(device, dtype)
+    return (block[:, None] == torch.arange(len(sizes))).to(like)
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:

@@ -85,6 +85,11 @@ class TrainingConfig:
         """Whether the generator plays against a critic."""
         return self.architecture != "vae"
 
+    @property
+    def has_penalty(self) -> bool:
+        """Whether the critic pays for slopes, instead of having its weights clipped."""
+        return self.architecture.endswith("gp")
+
     def products(self, device: torch.device) -> torch.dtype:
         """Give the precision of matrix products on a device."""
         if self.precision != "auto":
