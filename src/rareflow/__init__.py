@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from rareflow.data.load import load_table
     from rareflow.data.simulator import simulate_gas_pipeline
     from rareflow.data.table import Table
-    from rareflow.generators.estimators import VAEWGANGP
+    from rareflow.generators.estimators import VAEWGANGP, fit_together
     from rareflow.generators.portable import PortableGenerator
     from rareflow.generators.sampler import VAEWGANGPSampler
 
@@ -19,6 +19,7 @@ __all__ = [
     "PortableGenerator",
     "Table",
     "VAEWGANGPSampler",
+    "fit_together",
     "load_table",
     "simulate_gas_pipeline",
 ]
@@ -28,6 +29,7 @@ _HOMES = {
     "PortableGenerator": "rareflow.generators.portable",
     "Table": "rareflow.data.table",
     "VAEWGANGPSampler": "rareflow.generators.sampler",
+    "fit_together": "rareflow.generators.estimators",
     "load_table": "rareflow.data.load",
     "simulate_gas_pipeline": "rareflow.data.simulator",
 }

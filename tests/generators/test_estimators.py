@@ -7,7 +7,7 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from rareflow import VAEWGANGP
+from rareflow import VAEWGANGP, fit_together
 from rareflow.errors import ConfigError, DataError
 from rareflow.generators.training import Step
 from rareflow.generators.training_config import ARCHITECTURES, TrainingConfig
@@ -221,3 +221,39 @@ def test_a_table_that_cannot_be_used_is_refused_with_the_remedy(features, labels
 def test_sampling_before_fitting_is_refused():
     with pytest.raises(NotFittedError, match="VAEWGANGP"):
         model().sample("rare", 1)
+
+
+def test_fitted_together_each_generator_is_what_it_is_alone_whatever_its_shape_and_table():
+    half = np.arange(len(X)) % 2 == 0
+    ways = [
+        ({"random_state": 1}, (X, Y)),
+        ({"latent_dim": 3}, (X, Y)),
+        ({"random_state": 2, "sampling": "prior"}, (X, Y)),
+        ({"random_state": 3}, (X[half], Y[half])),
+    ]
+    heard = []
+    together = fit_together(
+        [model(**params) for params, _ in ways],
+        [table for _, table in ways],
+        on_step=lambda number, step: heard.append((number, step.step)),
+    )
+    assert sorted(heard) == [(number, step) for number in range(4) for step in (1, 2)]
+    for (params, table), found in zip(ways, together, strict=True):
+        alone = model(**params).fit(*table)
+        assert found.generator_.spec == alone.generator_.spec
+        for name in ("decoder.net.0.weight", "anchors.mu"):
+            np.testing.assert_allclose(
+                found.generator_.tensors[name], alone.generator_.tensors[name], rtol=1e-3, atol=1e-4
+            )
+
+
+def test_each_generator_needs_a_table():
+    with pytest.raises(ConfigError, match=r"^there are 2 generators but 1 tables; give one each$"):
+        fit_together([model(), model()], [(X, Y)])
+
+
+def test_where_one_table_cannot_be_used_nothing_is_fitted():
+    generators = [model(), model()]
+    with pytest.raises(DataError, match=r"^every column of X is constant"):
+        fit_together(generators, [(X, Y), (pd.DataFrame({"x": np.zeros(len(Y))}), Y)])
+    assert not hasattr(generators[0], "generator_")

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from rareflow.errors import ConfigError, DataError
 from rareflow.generators.assembly import assemble
-from rareflow.generators.codec import CODECS, Codec
+from rareflow.generators.codec import CODECS, Codec, Encoded
 from rareflow.generators.portable import SAMPLING_MODES, SNAPS
+from rareflow.generators.together import Together, shape_of
 from rareflow.generators.training import Networks, Step, Training, seeded
 from rareflow.generators.training_config import TrainingConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
     from rareflow.generators.checkpoint import Checkpoint
 
-__all__ = ["VAEWGANGP"]
+__all__ = ["VAEWGANGP", "fit_together", "training_device"]
 
 _TRAINING = tuple(field.name for field in fields(TrainingConfig))
 
@@ -160,37 +162,46 @@ class VAEWGANGP(BaseEstimator):
         """
         if checkpoint is not None and self.random_state is None:
             raise ConfigError("a checkpoint needs a random_state: without one, no two trainings are alike")
+        begun = self._begin(X, y)
+        steps = begun.training if checkpoint is None else checkpoint.steps(begun.training, self.random_state)
+        for step in steps:
+            if on_step is not None:
+                on_step(step)
+        return self._end(begun)
+
+    def _begin(self, X: pd.DataFrame | ArrayLike, y: ArrayLike) -> _Fit:
+        """Check parameters and table, learn the codec and draw the networks, whose training may begin."""
         config = TrainingConfig(**{name: getattr(self, name) for name in _TRAINING})
         sampling = self._sampling(config)
         frame = _as_frame(X)
         labels = _as_labels(y, frame)
-        device = _device(self.device)
-        seeds = np.random.SeedSequence(self.random_state).spawn(3)
-        self.classes_, classes = _number_classes(labels)
+        device = training_device(self.device)
+        start, draws, assembly = np.random.SeedSequence(self.random_state).spawn(3)
+        values, classes = _number_classes(labels)
         codec = Codec(self.codec).fit(frame, (1.0 / np.bincount(classes))[classes])
         if not codec.layout.width:
             raise DataError("every column of X is constant; a generator needs one that varies")
         encoded = codec.encode(frame)
         x = torch.from_numpy(codec.layout.one_hot(encoded.scaled, encoded.modes)).to(device)
         # Weights are drawn on the CPU, so that a seed starts the same model on every device.
-        start = seeded(seeds[0], torch.device("cpu"))
-        networks = Networks(config, codec.layout, len(self.classes_), start).to(device)
-        source, kinds = seeded(seeds[1], device), torch.from_numpy(classes).to(device)
-        training = Training(x, kinds, codec.layout, config, networks, source=source)
-        steps = training if checkpoint is None else checkpoint.steps(training, self.random_state)
-        for step in steps:
-            if on_step is not None:
-                on_step(step)
-        self.history_ = training.history
+        networks = Networks(config, codec.layout, len(values), seeded(start, torch.device("cpu"))).to(device)
+        kinds = torch.from_numpy(classes).to(device)
+        training = Training(x, kinds, codec.layout, config, networks, source=seeded(draws, device))
+        return _Fit(training, codec, encoded, labels, values, classes, sampling, assembly)
+
+    def _end(self, fit: _Fit) -> Self:
+        """Make the generator of a training that is done."""
+        self.classes_ = fit.known
+        self.history_ = fit.training.history
         self.generator_ = assemble(
-            codec,
-            networks.cpu(),
-            encoded,
-            labels=labels,
-            values=self.classes_,
-            classes=classes,
-            sampling=sampling,
-            seed=seeds[2],
+            fit.codec,
+            fit.training.networks.cpu(),
+            fit.encoded,
+            labels=fit.labels,
+            values=fit.known,
+            classes=fit.classes,
+            sampling=fit.sampling,
+            seed=fit.seed,
         )
         return self
 
@@ -227,6 +238,65 @@ class VAEWGANGP(BaseEstimator):
             "filter": bool(self.filter),
             "snap": self.snap,
         }
+
+
+@dataclass(frozen=True, eq=False)
+class _Fit:
+    """A fit whose training has begun or is done, and what is needed to end it."""
+
+    training: Training
+    codec: Codec
+    encoded: Encoded
+    labels: pd.Series
+    known: NDArray[Any]
+    classes: NDArray[np.intp]
+    sampling: dict[str, Any]
+    seed: np.random.SeedSequence
+
+
+def fit_together(
+    generators: Sequence[VAEWGANGP],
+    tables: Sequence[tuple[pd.DataFrame | ArrayLike, ArrayLike]],
+    *,
+    on_step: Callable[[int, Step], None] = lambda _number, _step: None,
+) -> Sequence[VAEWGANGP]:
+    """Fit generators on tables of their own, those of one shape in one program: what a GPU is fast at.
+
+    Of one shape are those that differ in nothing but `random_state`, rows and what concerns sampling, where
+    their tables give the networks the same columns, categories and number of classes. Each ends with the
+    weights that `fit` would give it, but for the rounding of sums. On a CPU one after another is faster.
+
+    Parameters
+    ----------
+    generators
+        Unfitted ones.
+    tables
+        X and y of each; see `VAEWGANGP.fit`.
+    on_step
+        Called with a generator's number, from 0, and each of its steps; raise there to stop.
+
+    Returns
+    -------
+    Sequence
+        The same generators, fitted.
+
+    Raises
+    ------
+    DataError, ConfigError, DivergedError
+        As of `VAEWGANGP.fit`; of several the first. None is fitted then.
+    """
+    if len(generators) != len(tables):
+        raise ConfigError(f"there are {len(generators)} generators but {len(tables)} tables; give one each")
+    begun = [generator._begin(*table) for generator, table in zip(generators, tables, strict=True)]  # noqa: SLF001
+    shapes: dict[Hashable, list[int]] = {}
+    for number, fit in enumerate(begun):
+        shapes.setdefault(shape_of(fit.training), []).append(number)
+    for numbers in shapes.values():
+        trainings = [begun[number].training for number in numbers]
+        for steps in Together(trainings) if len(trainings) > 1 else zip(trainings[0], strict=True):
+            for number, step in zip(numbers, steps, strict=True):
+                on_step(number, step)
+    return [generator._end(fit) for generator, fit in zip(generators, begun, strict=True)]  # noqa: SLF001
 
 
 def _as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
@@ -276,8 +346,14 @@ def _number_classes(labels: pd.Series) -> tuple[NDArray[Any], NDArray[np.intp]]:
     return values, numbers
 
 
-def _device(name: str) -> torch.device:
-    """Choose the device of training."""
+def training_device(name: str) -> torch.device:
+    """Give the device that ``auto``, ``cpu`` or ``cuda`` stands for here.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such device.
+    """
     if name not in {"auto", "cpu", "cuda"}:
         raise ConfigError(f"device={name!r} is none of auto, cpu, cuda")
     cuda = torch.cuda.is_available()

@@ -14,6 +14,7 @@ from torch.nn import functional
 from rareflow.errors import DivergedError
 from rareflow.generators.critic import Critic
 from rareflow.generators.networks import Decoder, Encoder, initialise
+from rareflow.generators.recording import repeated
 from rareflow.generators.turn import Program, Turn
 
 if TYPE_CHECKING:
@@ -117,8 +118,9 @@ class Training:
         DivergedError
             If a loss or, in the end, a weight is no longer finite.
         """
+        turn = repeated(self.turn, [self.source])
         for _ in range(len(self.history), self.config.steps):
-            told = self.turn()
+            told = turn()
             # At once: a device is waited for but once a turn.
             yield self.tell(dict(zip(told, torch.stack(list(told.values())).tolist(), strict=True)))
         self.end()

@@ -1,0 +1,91 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from rareflow.errors import DivergedError
+from rareflow.generators.portable import Layout
+from rareflow.generators.together import Together, shape_of
+from rareflow.generators.training import Networks, Training, seeded
+from rareflow.generators.training_config import ARCHITECTURES, TrainingConfig
+
+CPU = torch.device("cpu")
+LAYOUT = Layout(2, (2, 3))
+LAYOUTS = {
+    "the same": [LAYOUT] * 3,
+    "blocks of other sizes": [LAYOUT, Layout(2, (2, 5)), Layout(2, (3, 3))],
+    "scalars alone": [Layout(2, ())] * 2,
+    "blocks alone": [Layout(0, (4,)), Layout(0, (2,))],
+    "one training": [LAYOUT],
+}
+TINY = TrainingConfig(latent_dim=2, hidden_dim=8, n_critic=2, steps=4, batch_size=16)
+
+
+def training(seed, config=TINY, layout=LAYOUT, classes=2, dtype=torch.float32):
+    """A training on rows of its own: each seed has another number of them."""
+    rng, rows = np.random.default_rng(seed), 30 + 7 * seed
+    modes = rng.integers(0, layout.sizes, (rows, len(layout.sizes)))
+    x = torch.from_numpy(layout.one_hot(rng.normal(size=(rows, layout.scalars)), modes)).to(dtype)
+    kinds = torch.from_numpy(np.arange(rows) % classes)
+    networks = Networks(config, layout, classes, seeded(seed, CPU)).to(dtype)
+    return Training(x, kinds, layout, config, networks, source=seeded(seed + 100, CPU))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("layouts", LAYOUTS.values(), ids=LAYOUTS)
+def test_together_each_training_does_what_it_does_alone(architecture, layouts):
+    config = dataclasses.replace(TINY, architecture=architecture)
+    alone, beside = (
+        [training(seed, config, layout, dtype=torch.float64) for seed, layout in enumerate(layouts)]
+        for _ in range(2)
+    )
+    told = list(Together(beside))
+    for i, (one, other) in enumerate(zip(alone, beside, strict=True)):
+        assert [step.step for step in one] == [steps[i].step for steps in told] == [1, 2, 3, 4]
+        for expected, found in zip(one.history, other.history, strict=True):
+            values, own = dataclasses.astuple(found), dataclasses.astuple(expected)
+            assert values == pytest.approx(own, rel=1e-10, abs=1e-10, nan_ok=True)
+        for name, weight in one.networks.state_dict().items():
+            torch.testing.assert_close(other.networks.state_dict()[name], weight, rtol=0, atol=1e-10)
+        assert torch.equal(one.source.get_state(), other.source.get_state())
+
+
+def test_together_products_may_be_bfloat16():
+    config = dataclasses.replace(TINY, precision="bfloat16")
+    alone, beside = training(0, config), [training(seed, config) for seed in range(2)]
+    list(Together(beside))
+    list(alone)
+    found, expected = (next(iter(each.networks.parameters())) for each in (beside[0], alone))
+    assert torch.nn.functional.cosine_similarity(found.flatten(), expected.flatten(), dim=0) > 0.999
+
+
+def test_trainings_side_by_side_stay_apart():
+    one, beside = [training(0), training(1)], [training(0), training(2)]
+    list(Together(one))
+    list(Together(beside))
+    for name, weight in one[0].networks.state_dict().items():
+        assert torch.equal(weight, beside[0].networks.state_dict()[name])
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        training(1, dataclasses.replace(TINY, lambda_gp=1.0)),
+        training(1, layout=Layout(3, (2, 3))),
+        training(1, layout=Layout(2, (2, 3, 3))),
+        training(1, classes=3),
+    ],
+)
+def test_trainings_have_a_shape_in_common_where_nothing_but_rows_seed_and_sizes_of_blocks_differs(other):
+    assert shape_of(training(0)) == shape_of(training(1)) == shape_of(training(1, layout=Layout(2, (4, 9))))
+    assert shape_of(training(0)) != shape_of(other)
+
+
+def test_one_that_diverges_is_told_with_its_own_history():
+    beside = [training(0), training(1)]
+    beside[1].rows["x"].fill_(float("nan"))
+    with pytest.raises(DivergedError, match=r"^training diverged at step 1 of 4 ") as caught:
+        list(Together(beside))
+    assert caught.value.history == []
+    assert [len(each.history) for each in beside] == [1, 0]
