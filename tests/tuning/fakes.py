@@ -30,11 +30,11 @@ class FakeObjective:
         self.score, self.faults, self.seconds = score, faults or {}, seconds
         self.turns = 0
 
-    def repeats(self, candidate, *, on_step=lambda _step: None, on_score=lambda _scores: None):
+    def repeats(self, candidate, *, on_step=lambda _repeat, _step: None, on_score=lambda _scores: None):
         turn, self.turns = self.turns, self.turns + 1
-        for _ in self.splits:
+        for i in self.splits:
             time.sleep(self.seconds)
-            on_step("step")
+            on_step(i, "step")
             if turn in self.faults:
                 raise self.faults[turn]
             value = self.score(candidate)

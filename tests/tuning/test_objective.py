@@ -1,8 +1,9 @@
-from dataclasses import replace
+from dataclasses import astuple, replace
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import rareflow.tuning.objective
 from rareflow.data.schema import Schema
@@ -100,7 +101,7 @@ def test_a_forging_candidate_trains_the_detectors_on_the_grown_inner_training_pa
 
 def test_classes_that_have_their_rows_are_scored_as_raw_and_no_generator_is_trained():
     enough, steps = Candidate(TINY, {"few": 15, "rare": 0}), []
-    found = list(objective().repeats(enough, on_step=steps.append))
+    found = list(objective().repeats(enough, on_step=lambda *step: steps.append(step)))
     assert [each.value for each in found] == [each.value for each in objective().repeats(Candidate())]
     assert [each.generator for each in found] == [None, None]
     assert steps == []
@@ -123,10 +124,10 @@ def test_the_mean_is_that_of_the_repeats():
 
 def test_every_step_is_told_and_an_exception_there_stops_the_training():
     steps = []
-    list(objective().repeats(FORGING, on_step=lambda step: steps.append(step.step)))
-    assert steps == [1, 2, 3, 1, 2, 3]
+    list(objective().repeats(FORGING, on_step=lambda repeat, step: steps.append((repeat, step.step))))
+    assert steps == [(repeat, step) for repeat in (0, 1) for step in (1, 2, 3)]
 
-    def stop(step):
+    def stop(_repeat, step):
         raise DivergedError(f"step {step.step}")
 
     with pytest.raises(DivergedError, match="step 1"):
@@ -186,11 +187,28 @@ def test_where_nothing_is_forged_each_split_is_scored_once_and_all_is_told_again
 
 def test_a_split_by_itself_is_worth_what_it_is_among_all():
     together = [each.value for each in objective().repeats(FORGING)]
-    assert [objective().repeat(FORGING, i).value for i in (1, 0)] == together[::-1]
+    assert [objective().repeat(FORGING, i) for i in (1, 0)] == together[::-1]
+
+
+def test_on_a_gpu_the_generators_of_all_splits_are_trained_at_once_before_the_first_is_scored(monkeypatch):
+    alone = [found.generator.history_ for found in objective().repeats(FORGING)]
+    monkeypatch.setattr(rareflow.tuning.objective, "training_device", lambda _name: torch.device("cuda"))
+    steps = []
+    found = objective().repeats(FORGING, on_step=lambda repeat, step: steps.append((repeat, step.step)))
+    first = next(found)
+    assert steps == [(repeat, step) for step in (1, 2, 3) for repeat in (0, 1)]
+    for expected, each in zip(alone, [first, *found], strict=True):
+        for one, other in zip(expected, each.generator.history_, strict=True):
+            assert astuple(other) == pytest.approx(astuple(one), rel=1e-3)
+
+
+def test_on_a_gpu_a_candidate_that_forges_nothing_trains_nothing(monkeypatch):
+    monkeypatch.setattr(rareflow.tuning.objective, "training_device", lambda _name: torch.device("cuda"))
+    assert [found.generator for found in objective().repeats(Candidate())] == [None, None]
 
 
 def test_a_split_is_scored_only_when_it_is_asked_for():
-    found = objective(repeats=2).repeats(Candidate(), on_step=None)
+    found = objective(repeats=2).repeats(Candidate())
     next(found)
     found.close()
     assert list(found) == []

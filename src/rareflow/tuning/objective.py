@@ -15,7 +15,7 @@ from rareflow.data.table import Table
 from rareflow.evaluation.balance import forge, new_rows
 from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors, macro_f1
 from rareflow.evaluation.metrics import Scores
-from rareflow.generators.estimators import VAEWGANGP
+from rareflow.generators.estimators import VAEWGANGP, fit_together, training_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +41,7 @@ class Repeat:
     generator
         The generator that was fitted for it; ``None`` where no class is short of rows, as in RAW.
     seconds
-        Wall time.
+        Wall time; where several splits' generators are trained at once, the first one's holds it all.
     """
 
     value: float
@@ -92,44 +92,66 @@ class Objective:
         self,
         candidate: Candidate,
         *,
-        on_step: Callable[[Step], None] | None = None,
+        on_step: Callable[[int, Step], None] = lambda _repeat, _step: None,
         on_score: Callable[[Scores], None] = lambda _scores: None,
     ) -> Iterator[Repeat]:
         """Score a candidate split by split, so that the caller may report, prune or stop in between.
+
+        On a GPU the generators of all splits are trained in one program, before the first split is scored.
 
         Parameters
         ----------
         candidate
             What to score.
         on_step
-            Hears of every generator step.
+            Hears of every generator step, with the number of its split, from 0.
         on_score
             Hears of every detector's scores, in the order of `cheapest_first`, before their split is given.
             An exception of either ends the work.
         """
-        for i in range(len(self.splits)):
-            yield self.repeat(candidate, i, on_step=on_step, on_score=on_score)
+        everyone = range(len(self.splits))
+        at_once = training_device(self.device).type == "cuda"
+        for group in [everyone] if at_once else [[i] for i in everyone]:
+            start = time.perf_counter()
+            generators = self._fitted(candidate, group, on_step)
+            for i in group:
+                scores = self._scored(candidate, i, generators.get(i), on_score)
+                yield Repeat(macro_f1(scores), scores, generators.get(i), time.perf_counter() - start)
+                start = time.perf_counter()
 
-    def repeat(
-        self,
-        candidate: Candidate,
-        i: int,
-        *,
-        on_step: Callable[[Step], None] | None = None,
-        on_score: Callable[[Scores], None] = lambda _scores: None,
-    ) -> Repeat:
-        """Score a candidate on split i alone: the same bits as among all; see `repeats`."""
-        start, seed = time.perf_counter(), self.seed + i
-        train, test = self._parts(i)
-        counts = new_rows(train.class_counts, candidate.class_rows)
-        if not counts and i in self._raw:
+    def repeat(self, candidate: Candidate, i: int) -> float:
+        """Give a candidate's value on split i alone: on a CPU the same bits as among all."""
+        generators = self._fitted(candidate, [i], lambda _repeat, _step: None)
+        return macro_f1(self._scored(candidate, i, generators.get(i), lambda _scores: None))
+
+    def _fitted(
+        self, candidate: Candidate, splits: Sequence[int], on_step: Callable[[int, Step], None]
+    ) -> dict[int, VAEWGANGP]:
+        """Train a generator for each of the splits on which the candidate forges a row."""
+        forging = [i for i in splits if self._counts(candidate, i)]
+        generators = [
+            VAEWGANGP(**candidate.generator, device=self.device, random_state=self.seed + i) for i in forging
+        ]
+        tables = [(train.X, train.y) for train, _ in map(self._parts, forging)]
+        fit_together(generators, tables, on_step=lambda number, step: on_step(forging[number], step))
+        return dict(zip(forging, generators, strict=True))
+
+    def _counts(self, candidate: Candidate, i: int) -> dict[str, int]:
+        """Give the rows to forge for each class of split i."""
+        return new_rows(self._parts(i)[0].class_counts, candidate.class_rows)
+
+    def _scored(
+        self, candidate: Candidate, i: int, generator: VAEWGANGP | None, on_score: Callable[[Scores], None]
+    ) -> dict[str, Scores]:
+        """Train the detectors with a generator's rows, or without any, and score them."""
+        if generator is None and i in self._raw:
             for name in self.cheapest_first:
                 on_score(self._raw[i][name])
-            return Repeat(macro_f1(self._raw[i]), self._raw[i], None, time.perf_counter() - start)
-        X, y, generator = train.X, train.labels, None
-        if counts:
-            generator = VAEWGANGP(**candidate.generator, device=self.device, random_state=seed)
-            generator.fit(X, train.y, on_step=on_step)
+            return self._raw[i]
+        (train, test), seed = self._parts(i), self.seed + i
+        X, y = train.X, train.labels
+        if generator is not None:
+            counts = self._counts(candidate, i)
             X, y = forge(X, y, counts, generator=generator.generator_, seed=seed)
         found = evaluate_detectors(
             X, y, test.X, test.labels,
@@ -137,9 +159,9 @@ class Objective:
             n_threads=self.n_threads, on_score=lambda _name, scores: on_score(scores),
         )  # fmt: skip
         scores = {name: found[name] for name in self.detectors}
-        if not counts:
+        if generator is None:
             self._raw[i] = scores
-        return Repeat(macro_f1(scores), scores, generator, time.perf_counter() - start)
+        return scores
 
     def _parts(self, i: int) -> tuple[Table, Table]:
         """Give the training and the test part of split i, cut once."""

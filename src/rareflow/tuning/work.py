@@ -205,9 +205,7 @@ class _Run:
                 if len(scored) % len(objective.detectors):
                     check()
 
-            repeats = objective.repeats(
-                candidate, on_step=lambda step: log.on_step(len(values), step), on_score=on_score
-            )
+            repeats = objective.repeats(candidate, on_step=log.on_step, on_score=on_score)
             for i, found in enumerate(repeats):
                 values.append(found.value)
                 log.on_repeat(i, found)

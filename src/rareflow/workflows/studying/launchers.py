@@ -77,7 +77,7 @@ def means_in_processes(objective: Objective, candidates: Sequence[Candidate], *,
 
 def _value(objective: Objective, tasks: Sequence[tuple[Candidate, int]], task: int) -> float:
     """Score a candidate on a split."""
-    return objective.repeat(*tasks[task]).value
+    return objective.repeat(*tasks[task])
 
 
 def _stop(workers: list[multiprocessing.context.SpawnProcess]) -> None:
