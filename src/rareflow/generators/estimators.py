@@ -264,7 +264,7 @@ def fit_together(
 
     Of one shape are those that differ in nothing but `random_state`, rows and what concerns sampling, where
     their tables give the networks the same columns, categories and number of classes. Each ends with the
-    weights that `fit` would give it, but for the rounding of sums. On a CPU one after another is faster.
+    weights that `fit` would give it, but for the rounding of sums. On a CPU nothing is gained by it.
 
     Parameters
     ----------
