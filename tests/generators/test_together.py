@@ -1,4 +1,5 @@
 import dataclasses
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from rareflow.generators.portable import Layout
 from rareflow.generators.together import Together, shape_of
 from rareflow.generators.training import Networks, Training, seeded
 from rareflow.generators.training_config import ARCHITECTURES, TrainingConfig
+from rareflow.generators.turn import Program, Turn
 
 CPU = torch.device("cpu")
 LAYOUT = Layout(2, (2, 3))
@@ -89,3 +91,45 @@ def test_one_that_diverges_is_told_with_its_own_history():
         list(Together(beside))
     assert caught.value.history == []
     assert [len(each.history) for each in beside] == [1, 0]
+
+
+class NoOptimizer:
+    """Adam knows no tensors without data."""
+
+    def __init__(self, *_how, **_more):
+        pass
+
+    def zero_grad(self):
+        pass
+
+    def step(self):
+        pass
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("count", [0, 3], ids=["alone", "three together"])
+def test_a_turn_needs_no_data_and_nothing_from_another_device(architecture, count, monkeypatch):
+    """As far as a machine without a GPU can tell: an operation on tensors of two devices fails."""
+    monkeypatch.setattr(torch.optim, "Adam", NoOptimizer)
+    monkeypatch.setattr(torch, "autocast", lambda *_how, **_more: nullcontext())
+    config = dataclasses.replace(TINY, architecture=architecture)
+    own = training(0, config)
+
+    def bare(tensor):
+        shape = ((count,) if count else ()) + tensor.shape
+        return torch.empty(shape, dtype=tensor.dtype, device="meta")
+
+    rows = {name: bare(tensor) for name, tensor in own.rows.items()}
+    weights = {
+        name: tuple(torch.nn.Parameter(bare(each)) for each in part) for name, part in own.weights.items()
+    }
+    program = Program(config, LAYOUT, rows["x"])
+    turn = Turn(program, weights, **({"each": torch.vmap} if count else {}))
+    draws = program.draw(None)
+    found = turn(
+        rows, {name: torch.stack([each] * count) for name, each in draws.items()} if count else draws
+    )
+    assert {each.shape for each in found.values()} == {torch.Size((count,) if count else ())}
+    for part in weights.values():
+        for weight in part:
+            assert (weight.grad.device.type, weight.grad.shape) == ("meta", weight.shape)

@@ -122,9 +122,8 @@ def membership(layout: Layout, *, like: Tensor) -> Tensor:
 
     Device and dtype are those of ``like``.
     """
-    sizes = torch.tensor(layout.sizes, dtype=torch.long)
-    block = torch.repeat_interleave(torch.arange(len(sizes)), sizes)
-    return (block[:, None] == torch.arange(len(sizes))).to(like)
+    block = torch.tensor([block for block, size in enumerate(layout.sizes) for _ in range(size)])
+    return (block[:, None] == torch.arange(len(layout.sizes))).to(like)
 
 
 def initialise(module: nn.Module, generator: torch.Generator) -> None:
