@@ -252,6 +252,11 @@ def test_each_generator_needs_a_table():
         fit_together([model(), model()], [(X, Y)])
 
 
+def test_one_generator_is_not_fitted_on_two_tables():
+    with pytest.raises(ConfigError, match=r"^one generator is given more than once; make one for each"):
+        fit_together([model()] * 2, [(X, Y)] * 2)
+
+
 def test_where_one_table_cannot_be_used_nothing_is_fitted():
     generators = [model(), model()]
     with pytest.raises(DataError, match=r"^every column of X is constant"):

@@ -2,12 +2,14 @@
 
 import dataclasses
 from contextlib import contextmanager, nullcontext
+from types import SimpleNamespace
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from rareflow.errors import ConfigError
 from rareflow.generators import recording
 from rareflow.generators.together import Together
 from rareflow.generators.training_config import ARCHITECTURES
@@ -63,7 +65,8 @@ def tapes(monkeypatch):
         return made[-1]
 
     @contextmanager
-    def graph(tape):
+    def graph(tape, stream):
+        assert isinstance(stream, Stream)
         with tape:
             yield
 
@@ -76,7 +79,9 @@ def tapes(monkeypatch):
     }.items():
         monkeypatch.setattr(torch.cuda, name, fake)
     monkeypatch.setattr(recording, "is_recorded", lambda _source: True)
-    return made
+    recording._side.cache_clear()
+    yield made
+    recording._side.cache_clear()
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -116,3 +121,23 @@ def test_a_recorded_training_goes_on_from_a_checkpoint_as_if_never_stopped(tapes
     assert str(second.history) == str(whole.history)
     for name, weight in whole.networks.state_dict().items():
         assert torch.equal(second.networks.state_dict()[name], weight), name
+
+
+@pytest.mark.usefixtures("tapes")
+def test_a_device_that_refuses_the_recording_is_told_of_with_the_way_out(monkeypatch):
+    @contextmanager
+    def refused(_tape, stream):  # noqa: ARG001 - torch's signature
+        yield
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    monkeypatch.setattr(torch.cuda, "graph", refused)
+    with pytest.raises(ConfigError, match=r"set the environment variable RAREFLOW_CUDA_GRAPHS=0 to train"):
+        list(training(0))
+
+
+@pytest.mark.parametrize(
+    ("device", "switch", "expected"), [("cuda", "", True), ("cuda", "0", False), ("cpu", "", False)]
+)
+def test_turns_are_recorded_on_cuda_devices_unless_switched_off(device, switch, expected, monkeypatch):
+    monkeypatch.setenv("RAREFLOW_CUDA_GRAPHS", switch)
+    assert recording.is_recorded(SimpleNamespace(device=torch.device(device))) is expected

@@ -10,6 +10,7 @@ from rareflow.errors import ConfigError, DivergedError
 from rareflow.generators import losses
 from rareflow.generators.networks import activate, membership
 from rareflow.generators.portable import Layout
+from rareflow.generators.together import Together
 from rareflow.generators.training import Networks, Training, seeded
 from rareflow.generators.training_config import ARCHITECTURES, TrainingConfig
 
@@ -49,7 +50,7 @@ def test_a_seed_gives_the_same_bits_and_another_seed_others(architecture):
     (one, _, history), (same, _, again), (other, *_) = fit(config), fit(config), fit(config, seed=5)
     for name, value in one.state_dict().items():
         assert torch.equal(value, same.state_dict()[name])
-    assert not torch.equal(one.decoder.net[0].weight, other.decoder.net[0].weight)
+    assert not torch.equal(one.decoder.net["0"].weight, other.decoder.net["0"].weight)
     assert str(history) == str(again)
 
 
@@ -103,12 +104,22 @@ class Watch(TorchDispatchMode):
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_a_turn_reads_nothing_off_its_device_and_does_the_same_every_time(architecture):
+@pytest.mark.parametrize("together", [0, 2])
+def test_a_turn_reads_nothing_off_its_device_and_does_the_same_every_time(architecture, together):
     config = dataclasses.replace(TINY, architecture=architecture)
     classes = np.arange(40) % 2
-    networks, x = Networks(config, LAYOUT, 2, seeded(0, CPU)), rows_of(classes)
-    source = seeded(1, CPU)
-    loop = Training(x, torch.from_numpy(classes), LAYOUT, config, networks, source=source)
+    loops = [
+        Training(
+            rows_of(classes),
+            torch.from_numpy(classes),
+            LAYOUT,
+            config,
+            Networks(config, LAYOUT, 2, seeded(0, CPU)),
+            source=seeded(1, CPU),
+        )
+        for _ in range(together or 1)
+    ]
+    loop = Together(loops) if together else loops[0]
     loop.turn()  # Adam's moments are made in the first one
     with Watch() as watch:
         for _ in range(2):

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 __all__ = ["Checkpoint"]
 
 
+_FORMAT = 2  # raised where the rest of a training would no longer be the same
+
+
 @dataclass(frozen=True)
 class Checkpoint:
     """Where trainings are kept: a file each, named by all that its training depends on.
@@ -68,7 +71,14 @@ class Checkpoint:
 
     def _path(self, training: Training, seed: object) -> Path:
         """Name the file by rows, classes, configuration, seed, device and version."""
-        about = (training.config, training.layout, seed, training.source.device.type, torch.__version__)
+        about = (
+            _FORMAT,
+            training.config,
+            training.layout,
+            seed,
+            training.source.device.type,
+            torch.__version__,
+        )
         digest = hashlib.sha256(repr(about).encode())
         for name in ("x", "order", "counts"):
             digest.update(training.rows[name].cpu().numpy().tobytes())

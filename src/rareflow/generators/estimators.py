@@ -263,13 +263,13 @@ def fit_together(
     """Fit generators on tables of their own, those of one shape in one program: what a GPU is fast at.
 
     Of one shape are those that differ in nothing but `random_state`, rows and what concerns sampling, where
-    their tables give the networks the same columns, categories and number of classes. Each ends with the
-    weights that `fit` would give it, but for the rounding of sums. On a CPU nothing is gained by it.
+    their tables have as many classes, scalars and blocks in codec space. Each does what `fit` would do but
+    for the rounding of sums, which grows with the steps, as between processors. A CPU gains nothing by it.
 
     Parameters
     ----------
     generators
-        Unfitted ones.
+        Unfitted ones, each another object.
     tables
         X and y of each; see `VAEWGANGP.fit`.
     on_step
@@ -287,6 +287,8 @@ def fit_together(
     """
     if len(generators) != len(tables):
         raise ConfigError(f"there are {len(generators)} generators but {len(tables)} tables; give one each")
+    if len({id(generator) for generator in generators}) < len(generators):
+        raise ConfigError("one generator is given more than once; make one for each table")
     begun = [generator._begin(*table) for generator, table in zip(generators, tables, strict=True)]  # noqa: SLF001
     shapes: dict[Hashable, list[int]] = {}
     for number, fit in enumerate(begun):

@@ -57,18 +57,23 @@ def decode(weights: Sequence[Tensor], z: Tensor, c: Tensor) -> Tensor:
     return perceptron(weights, z, c)
 
 
+def _layers(inputs: int, hidden_dim: int, outputs: int) -> nn.ModuleDict:
+    """Make the layers of a `perceptron`, by their numbers in saved models, which count rectifiers too."""
+    return nn.ModuleDict(
+        {
+            "0": nn.Linear(inputs, hidden_dim),
+            "2": nn.Linear(hidden_dim, hidden_dim),
+            "4": nn.Linear(hidden_dim, outputs),
+        }
+    )
+
+
 class Encoder(nn.Module):
     """The encoder q(z|x, c) of Eq. 3: codec vectors ``(N, D)`` and classes ``(N, C)`` to a Gaussian."""
 
     def __init__(self, width: int, classes: int, hidden_dim: int, latent_dim: int) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(width + classes, hidden_dim),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(hidden_dim, hidden_dim),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(hidden_dim, 2 * latent_dim),
-        )
+        self.net = _layers(width + classes, hidden_dim, 2 * latent_dim)
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
         """Give the posterior's mean and log-variance; see `encode`."""
@@ -84,20 +89,14 @@ class Decoder(nn.Module):
 
     def __init__(self, latent_dim: int, classes: int, hidden_dim: int, width: int) -> None:
         super().__init__()
-        self.net = nn.Sequential(
-            nn.Linear(latent_dim + classes, hidden_dim),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(hidden_dim, hidden_dim),
-            nn.LeakyReLU(SLOPE),
-            nn.Linear(hidden_dim, width),
-        )
+        self.net = _layers(latent_dim + classes, hidden_dim, width)
 
     def forward(self, z: Tensor, c: Tensor) -> Tensor:
         """Decode latent points of the given classes."""
         return decode(tuple(self.parameters()), z, c)
 
 
-def activate(raw: Tensor, blocks: Tensor) -> Tensor:
+def activate(raw: Tensor, blocks: Tensor, own: Tensor | None = None) -> Tensor:
     """Turn decoder output ``(N, D)`` into scalars and, in each block, probabilities that sum to 1.
 
     One exponential and two products for all blocks, whatever their sizes; as in sampling, a logit beyond 60
@@ -109,11 +108,16 @@ def activate(raw: Tensor, blocks: Tensor) -> Tensor:
         What the decoder gives.
     blocks
         The layout's `membership`.
+    own
+        1 in the entries of codec space that the model has, 0 in others, ``(D,)``: those take no share and
+        become 0. ``None``: it has all.
     """
     if not len(blocks):
         return raw
     scalars = raw.shape[1] - len(blocks)
     odds = raw[:, scalars:].clamp(-STEEP, STEEP).exp()
+    if own is not None:
+        odds = odds * own[scalars:]
     return torch.cat([raw[:, :scalars], odds / ((odds @ blocks) @ blocks.T)], dim=1)
 
 

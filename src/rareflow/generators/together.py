@@ -1,6 +1,6 @@
 """Several trainings as one program: every operation of a turn serves all of them.
 
-A network of a few hundred units leaves a GPU idle; ten of them cost it hardly more than one.
+A network of a few hundred units leaves a GPU idle; it can do ten of them in one go.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Together", "shape_of"]
 
-_NEVER = -1e4  # a logit whose exponential is 0
+_NEVER = -1e4  # a logit whose share in a softmax is 0
 _AXES = {  # of each network's weights, those along which codec space lies
     "encoder": (1, None, None, None, None, None),
     "decoder": (None, None, None, None, 0, 0),
@@ -45,8 +45,8 @@ def shape_of(training: Training) -> Hashable:
 class Together:
     """Trainings under way side by side: an iterator of the steps of all of them, a turn at a time.
 
-    Each draws from its own source what it would draw alone, and ends with the same weights but for the
-    rounding of sums.
+    Each draws from its own source what it would draw alone, and computes what it would compute alone, but for
+    the rounding of sums.
 
     Parameters
     ----------

@@ -50,7 +50,8 @@ class Program:
         self.config = config
         self._layout, self._device, self._dtype = layout, like.device, like.dtype
         self._blocks = membership(layout, like=like)
-        self._reduced = config.products(like.device) == torch.bfloat16
+        reduced = config.products(like.device) == torch.bfloat16
+        self._precision = torch.bfloat16 if reduced else like.dtype
 
     def draw(self, source: torch.Generator) -> Draws:
         """Draw all that is random in a turn, always in the same order.
@@ -81,7 +82,7 @@ class Program:
 
     @torch.no_grad()
     def critic_batches(self, weights: Weights, rows: Rows, draws: Draws) -> tuple[Tensor, ...]:
-        """Give what the critic steps judge, ``(n_critic, B, ·)`` each, as `descent` takes it."""
+        """Give what the critic steps judge, ``(n_critic, B, ·)`` each, as `critic_gradients` takes it."""
         chosen = _chosen(rows, draws["critic_rows"])
         x, c = rows["x"][chosen], rows["onehot"][chosen]
         prior, noise = draws["critic_prior"], draws["critic_posterior"]
@@ -91,16 +92,15 @@ class Program:
         )[0]
         z = torch.cat([prior, posterior.unflatten(0, noise.shape[:2])], dim=1)
         raw = self._run(decode, weights["decoder"], z.flatten(0, 1), c.flatten(0, 1))
-        fake = self._activated(raw, rows).unflatten(0, chosen.shape)
+        fake = activate(raw, self._blocks, rows.get("own")).unflatten(0, chosen.shape)
         return (x, fake, c, draws["between"]) if "between" in draws else (x, fake, c)
 
-    def descent(
+    def critic_gradients(
         self, critic: Sequence[Tensor], x: Tensor, fake: Tensor, c: Tensor, t: Tensor | None = None
     ) -> tuple[list[Tensor], dict[str, Tensor]]:
         """Give the critic's gradients on one batch, ``(B, ·)`` each, and its losses, ``()`` each."""
-        precision = torch.bfloat16 if self._reduced else None
         gain, penalty, gradients = descent(
-            critic, x, fake, c, t=t, lambda_gp=self.config.lambda_gp, precision=precision
+            critic, x, fake, c, t=t, lambda_gp=self.config.lambda_gp, precision=self._precision
         )
         return gradients, {"critic": gain} | ({} if penalty is None else {"gradient_penalty": penalty})
 
@@ -121,22 +121,16 @@ class Program:
             loss = loss + recon + self.config.kl_weight * kl
         if "critic" in weights:
             # As the critic sees them: half of the batch from the prior, the other half near encoded rows.
-            fake = self._activated(raw[half:], rows)
+            fake = activate(raw[half:], self._blocks, rows.get("own"))
             score = -self._run(judge, weights["critic"], fake, kinds[half:]).mean()
             found["generator"] = score.detach()
             loss = loss + score
         return loss, found
 
     def _run(self, network: Callable[..., Tensor], weights: Sequence[Tensor], *inputs: Tensor) -> Tensor:
-        """Run a network, its products in the precision asked for; what it gives has that of the rows."""
-        with torch.autocast(self._device.type, torch.bfloat16, enabled=self._reduced):
-            given = network(weights, *inputs)
-        return given.to(self._dtype)
-
-    def _activated(self, raw: Tensor, rows: Rows) -> Tensor:
-        """Turn decoder output into codec vectors that are 0 in entries not the model's own."""
-        x = activate(raw, self._blocks)
-        return x * rows["own"] if "own" in rows else x
+        """Run a network in the precision asked for; what it gives has that of the rows."""
+        reduced = [weight.to(self._precision) for weight in weights]
+        return network(reduced, *(each.to(self._precision) for each in inputs)).to(self._dtype)
 
     def _latent(
         self, weights: Weights, x: Tensor, c: Tensor, noise: Tensor
@@ -203,7 +197,7 @@ class Turn:
 
     def _critic_step(self, *batch: Tensor) -> dict[str, Tensor]:
         critic = self.weights["critic"]
-        gradients, found = self._each(self.program.descent)(critic, *batch)
+        gradients, found = self._each(self.program.critic_gradients)(critic, *batch)
         for weight, gradient in zip(critic, gradients, strict=True):
             weight.grad = gradient
         self.adams["critic"].step()

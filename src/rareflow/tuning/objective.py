@@ -97,7 +97,8 @@ class Objective:
     ) -> Iterator[Repeat]:
         """Score a candidate split by split, so that the caller may report, prune or stop in between.
 
-        On a GPU the generators of all splits are trained in one program, before the first split is scored.
+        On a GPU the generators of all splits are trained in one program before the first split is scored; one
+        that diverges ends the work before any score.
 
         Parameters
         ----------
