@@ -9,14 +9,13 @@ is recorded. Interleaved repeats, their median; one thread.
 
 import argparse
 import statistics
-import time
 from collections.abc import Callable
 from itertools import product
 
 import pandas as pd
 import torch
 from machine import FOLDER, machine, wide
-from training import Encoded, encoded
+from training import REPEATS, Encoded, encoded, turns_per_second
 
 from rareflow.generators.recording import is_recorded, repeated
 from rareflow.generators.together import Together
@@ -26,7 +25,6 @@ from rareflow.workflows.settings import limit_threads
 
 BATCHES = {"cpu": (128, 500), "cuda": (500, 4_096, 65_536)}
 MODELS = (1, 3, 10)
-REPEATS, SECONDS = 5, 2.0
 
 
 def trainings(data: Encoded, batch_size: int, count: int, device: torch.device) -> list[Training]:
@@ -61,14 +59,6 @@ def together(parts: list[Training], record: bool) -> Callable[[], None]:
         torch.stack(list(own().values())).tolist()
 
     return turn
-
-
-def turns_per_second(turn: Callable[[], None]) -> float:
-    count, start = 0, time.perf_counter()
-    while (passed := time.perf_counter() - start) < SECONDS:
-        turn()
-        count += 1
-    return count / passed
 
 
 def main() -> None:
