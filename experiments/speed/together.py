@@ -15,7 +15,7 @@ from itertools import product
 import pandas as pd
 import torch
 from machine import FOLDER, machine, wide
-from training import REPEATS, Encoded, encoded, turns_per_second
+from training import Encoded, encoded, turns_per_second
 
 from rareflow.generators.recording import is_recorded, repeated
 from rareflow.generators.together import Together
@@ -25,6 +25,7 @@ from rareflow.workflows.settings import limit_threads
 
 BATCHES = {"cpu": (128, 500), "cuda": (500, 4_096, 65_536)}
 MODELS = (1, 3, 10)
+REPEATS = 5
 
 
 def trainings(data: Encoded, batch_size: int, count: int, device: torch.device) -> list[Training]:

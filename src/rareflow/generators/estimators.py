@@ -15,6 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from rareflow.errors import ConfigError, DataError
 from rareflow.generators.assembly import assemble
 from rareflow.generators.codec import CODECS, Codec, Encoded
+from rareflow.generators.inputs import as_frame, as_labels, number_classes, training_device
 from rareflow.generators.portable import SAMPLING_MODES, SNAPS
 from rareflow.generators.together import Together, shape_of
 from rareflow.generators.training import Networks, Step, Training, seeded
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from rareflow.generators.checkpoint import Checkpoint
 
-__all__ = ["VAEWGANGP", "fit_together", "training_device"]
+__all__ = ["VAEWGANGP", "fit_together"]
 
 _TRAINING = tuple(field.name for field in fields(TrainingConfig))
 
@@ -173,11 +174,11 @@ class VAEWGANGP(BaseEstimator):
         """Check parameters and table, learn the codec and draw the networks, whose training may begin."""
         config = TrainingConfig(**{name: getattr(self, name) for name in _TRAINING})
         sampling = self._sampling(config)
-        frame = _as_frame(X)
-        labels = _as_labels(y, frame)
+        frame = as_frame(X)
+        labels = as_labels(y, frame)
         device = training_device(self.device)
         start, draws, assembly = np.random.SeedSequence(self.random_state).spawn(3)
-        values, classes = _number_classes(labels)
+        values, classes = number_classes(labels)
         codec = Codec(self.codec).fit(frame, (1.0 / np.bincount(classes))[classes])
         if not codec.layout.width:
             raise DataError("every column of X is constant; a generator needs one that varies")
@@ -260,11 +261,13 @@ def fit_together(
     *,
     on_step: Callable[[int, Step], None] = lambda _number, _step: None,
 ) -> Sequence[VAEWGANGP]:
-    """Fit generators on tables of their own, those of one shape in one program: what a GPU is fast at.
+    """Fit generators on tables of their own, those of one shape in one program, and give them back.
+
+    A GPU is fast at it.
 
     Of one shape are those that differ in nothing but `random_state`, rows and what concerns sampling, where
     their tables have as many classes, scalars and blocks in codec space. Each does what `fit` would do but
-    for the rounding of sums, which grows with the steps, as between processors. A CPU gains nothing by it.
+    for the rounding of sums, which grows with the steps, as between processors. A CPU gains little by it.
 
     Parameters
     ----------
@@ -274,11 +277,6 @@ def fit_together(
         X and y of each; see `VAEWGANGP.fit`.
     on_step
         Called with a generator's number, from 0, and each of its steps; raise there to stop.
-
-    Returns
-    -------
-    Sequence
-        The same generators, fitted.
 
     Raises
     ------
@@ -299,68 +297,3 @@ def fit_together(
             for number, step in zip(numbers, steps, strict=True):
                 on_step(number, step)
     return [generator._end(fit) for generator, fit in zip(generators, begun, strict=True)]  # noqa: SLF001
-
-
-def _as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
-    """Give features as a frame with text column names."""
-    if isinstance(X, pd.DataFrame):
-        frame = X.set_axis([str(name) for name in X.columns], axis=1).reset_index(drop=True)
-        if not frame.columns.is_unique:
-            twice = frame.columns[frame.columns.duplicated()][0]
-            raise DataError(f"column {twice!r} occurs more than once in X; rename one of them")
-    else:
-        array = np.asarray(X)
-        if array.ndim != 2:  # noqa: PLR2004 - a table has two dimensions
-            raise DataError(f"X must be a table of shape (rows, columns), not of shape {array.shape}")
-        frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])]).infer_objects()
-    if frame.empty:
-        raise DataError(f"X must hold at least one row and one column, not {frame.shape}")
-    return frame
-
-
-def _as_labels(y: ArrayLike, frame: pd.DataFrame) -> pd.Series:
-    """Give labels as a named series of the table's length without gaps."""
-    if np.ndim(y) != 1:
-        raise DataError(f"y must be one column of labels, not of shape {np.shape(y)}")
-    labels = pd.Series(y).reset_index(drop=True)
-    labels = labels.rename("label" if labels.name is None else str(labels.name))
-    if len(labels) != len(frame):
-        raise DataError(f"X has {len(frame)} rows and y has {len(labels)}; every row needs one label")
-    if labels.isna().any():
-        raise DataError(f"y has {int(labels.isna().sum())} missing labels; drop those rows")
-    if labels.name in frame.columns:
-        raise DataError(f"X has a column {labels.name!r} and so is y named; leave it out of X or rename one")
-    return labels
-
-
-def _number_classes(labels: pd.Series) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Give the sorted classes and the number of each row's class."""
-    try:
-        values, numbers = np.unique(labels.to_numpy(), return_inverse=True)
-    except TypeError as err:
-        kinds = sorted({type(value).__name__ for value in labels})
-        raise DataError(f"y mixes labels of types {', '.join(kinds)}; make them one type") from err
-    for value in values.tolist():
-        if not isinstance(value, str | int | float):
-            raise DataError(
-                f"y holds {value!r}, a {type(value).__name__}; name classes by text, numbers or booleans"
-            )
-    return values, numbers
-
-
-def training_device(name: str) -> torch.device:
-    """Give the device that ``auto``, ``cpu`` or ``cuda`` stands for here.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such device.
-    """
-    if name not in {"auto", "cpu", "cuda"}:
-        raise ConfigError(f"device={name!r} is none of auto, cpu, cuda")
-    cuda = torch.cuda.is_available()
-    if name == "cuda" and not cuda:
-        raise ConfigError(
-            "device='cuda' but this torch sees no CUDA device; use device='cpu' or a CUDA build of torch"
-        )
-    return torch.device("cuda" if name == "cuda" or (name == "auto" and cuda) else "cpu")

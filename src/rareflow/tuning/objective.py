@@ -15,7 +15,8 @@ from rareflow.data.table import Table
 from rareflow.evaluation.balance import forge, new_rows
 from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors, macro_f1
 from rareflow.evaluation.metrics import Scores
-from rareflow.generators.estimators import VAEWGANGP, fit_together, training_device
+from rareflow.generators.estimators import VAEWGANGP, fit_together
+from rareflow.generators.inputs import training_device
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,0 +1,81 @@
+"""What a generator is given, checked: features as a frame, labels as numbered classes, a device by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from rareflow.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+__all__ = ["as_frame", "as_labels", "number_classes", "training_device"]
+
+
+def as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
+    """Give features as a frame with text column names."""
+    if isinstance(X, pd.DataFrame):
+        frame = X.set_axis([str(name) for name in X.columns], axis=1).reset_index(drop=True)
+        if not frame.columns.is_unique:
+            twice = frame.columns[frame.columns.duplicated()][0]
+            raise DataError(f"column {twice!r} occurs more than once in X; rename one of them")
+    else:
+        array = np.asarray(X)
+        if array.ndim != 2:  # noqa: PLR2004 - a table has two dimensions
+            raise DataError(f"X must be a table of shape (rows, columns), not of shape {array.shape}")
+        frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])]).infer_objects()
+    if frame.empty:
+        raise DataError(f"X must hold at least one row and one column, not {frame.shape}")
+    return frame
+
+
+def as_labels(y: ArrayLike, frame: pd.DataFrame) -> pd.Series:
+    """Give labels as a named series of the table's length without gaps."""
+    if np.ndim(y) != 1:
+        raise DataError(f"y must be one column of labels, not of shape {np.shape(y)}")
+    labels = pd.Series(y).reset_index(drop=True)
+    labels = labels.rename("label" if labels.name is None else str(labels.name))
+    if len(labels) != len(frame):
+        raise DataError(f"X has {len(frame)} rows and y has {len(labels)}; every row needs one label")
+    if labels.isna().any():
+        raise DataError(f"y has {int(labels.isna().sum())} missing labels; drop those rows")
+    if labels.name in frame.columns:
+        raise DataError(f"X has a column {labels.name!r} and so is y named; leave it out of X or rename one")
+    return labels
+
+
+def number_classes(labels: pd.Series) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Give the sorted classes and the number of each row's class."""
+    try:
+        values, numbers = np.unique(labels.to_numpy(), return_inverse=True)
+    except TypeError as err:
+        kinds = sorted({type(value).__name__ for value in labels})
+        raise DataError(f"y mixes labels of types {', '.join(kinds)}; make them one type") from err
+    for value in values.tolist():
+        if not isinstance(value, str | int | float):
+            raise DataError(
+                f"y holds {value!r}, a {type(value).__name__}; name classes by text, numbers or booleans"
+            )
+    return values, numbers
+
+
+def training_device(name: str) -> torch.device:
+    """Give the device that ``auto``, ``cpu`` or ``cuda`` stands for here.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such device.
+    """
+    if name not in {"auto", "cpu", "cuda"}:
+        raise ConfigError(f"device={name!r} is none of auto, cpu, cuda")
+    cuda = torch.cuda.is_available()
+    if name == "cuda" and not cuda:
+        raise ConfigError(
+            "device='cuda' but this torch sees no CUDA device; use device='cpu' or a CUDA build of torch"
+        )
+    return torch.device("cuda" if name == "cuda" or (name == "auto" and cuda) else "cpu")
