@@ -12,6 +12,7 @@ from rareflow.data.table import Table
 from rareflow.errors import DivergedError
 from rareflow.evaluation.balance import new_rows
 from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors
+from rareflow.generators.estimators import fit_together
 from rareflow.tuning.objective import Objective
 from rareflow.tuning.space import Candidate
 
@@ -200,6 +201,22 @@ def test_on_a_gpu_the_generators_of_all_splits_are_trained_at_once_before_the_fi
     for expected, each in zip(alone, [first, *found], strict=True):
         for one, other in zip(expected, each.generator.history_, strict=True):
             assert astuple(other) == pytest.approx(astuple(one), rel=1e-3)
+
+
+def test_a_gpu_that_cannot_hold_the_generators_together_trains_them_one_by_one(monkeypatch):
+    alone = [found.value for found in objective().repeats(FORGING)]
+
+    def fit(generators, tables, **how):
+        if len(generators) > 1:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return fit_together(generators, tables, **how)
+
+    monkeypatch.setattr(rareflow.tuning.objective, "training_device", lambda _name: torch.device("cuda"))
+    monkeypatch.setattr(rareflow.tuning.objective, "fit_together", fit)
+    assert [found.value for found in objective().repeats(FORGING)] == alone
+    monkeypatch.setattr(rareflow.tuning.objective, "fit_together", lambda *_args, **_how: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        next(objective().repeats(FORGING))
 
 
 def test_on_a_gpu_a_candidate_that_forges_nothing_trains_nothing(monkeypatch):

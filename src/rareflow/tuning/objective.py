@@ -12,6 +12,7 @@ import numpy as np
 
 from rareflow.data.splits import Split
 from rareflow.data.table import Table
+from rareflow.errors import lacks_memory
 from rareflow.evaluation.balance import forge, new_rows
 from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors, macro_f1
 from rareflow.evaluation.metrics import Scores
@@ -99,7 +100,8 @@ class Objective:
         """Score a candidate split by split, so that the caller may report, prune or stop in between.
 
         On a GPU the generators of all splits are trained in one program before the first split is scored; one
-        that diverges ends the work before any score.
+        that diverges ends the work before any score. Where its memory does not hold them together, they are
+        trained one by one, from their first steps.
 
         Parameters
         ----------
@@ -111,20 +113,31 @@ class Objective:
             Hears of every detector's scores, in the order of `cheapest_first`, before their split is given.
             An exception of either ends the work.
         """
-        everyone = range(len(self.splits))
-        at_once = training_device(self.device).type == "cuda"
-        for group in [everyone] if at_once else [[i] for i in everyone]:
+        start = time.perf_counter()
+        generators = self._fitted_at_once(candidate, on_step)
+        for i in range(len(self.splits)):
+            found = self._fitted(candidate, [i], on_step) if generators is None else generators
+            scores = self._scored(candidate, i, found.get(i), on_score)
+            yield Repeat(macro_f1(scores), scores, found.get(i), time.perf_counter() - start)
             start = time.perf_counter()
-            generators = self._fitted(candidate, group, on_step)
-            for i in group:
-                scores = self._scored(candidate, i, generators.get(i), on_score)
-                yield Repeat(macro_f1(scores), scores, generators.get(i), time.perf_counter() - start)
-                start = time.perf_counter()
 
     def repeat(self, candidate: Candidate, i: int) -> float:
         """Give a candidate's value on split i alone: on a CPU the same bits as among all."""
         generators = self._fitted(candidate, [i], lambda _repeat, _step: None)
         return macro_f1(self._scored(candidate, i, generators.get(i), lambda _scores: None))
+
+    def _fitted_at_once(
+        self, candidate: Candidate, on_step: Callable[[int, Step], None]
+    ) -> dict[int, VAEWGANGP] | None:
+        """Train the generators of all splits together on a GPU; ``None`` if its memory does not hold them."""
+        if training_device(self.device).type != "cuda":
+            return None
+        try:
+            return self._fitted(candidate, range(len(self.splits)), on_step)
+        except Exception as err:
+            if not lacks_memory(err):
+                raise
+            return None
 
     def _fitted(
         self, candidate: Candidate, splits: Sequence[int], on_step: Callable[[int, Step], None]
