@@ -52,6 +52,7 @@ def test_more_augmenters_than_colours_stay_apart():
     scores = {f"augmenter {i}": [0.5] for i in range(20)}
     lines = drawn(scarcity_figure(results(scores))).lines
     assert len({(line.get_color(), line.get_linestyle()) for line in lines}) == 20
+    assert len({(line.get_color(), line.get_marker()) for line in lines}) == 20
 
 
 def test_a_forest_has_a_line_for_each_difference_filled_where_it_is_significant():

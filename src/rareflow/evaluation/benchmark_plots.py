@@ -25,7 +25,7 @@ __all__ = ["class_figure", "forest_figure", "scarcity_figure"]
 
 _BEFORE, _AFTER, _INK = "#b3b8bf", "#0072b2", "#333333"
 _COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#8c6d00", "#000000")
-_DASHES = ("solid", "dashed", "dotted", "dashdot")
+_LINES = ("o-", "s--", "^:", "D-.")  # of an augmenter with one number of shots only the marker is seen
 _LEVEL = 0.05
 _REFERENCE, _OURS = "RAW", "rareflow"
 
@@ -56,8 +56,8 @@ def scarcity_figure(results: pd.DataFrame) -> Figure:
     at = np.arange(len(settings))
     for name in names:
         line, half = mean.loc[name].to_numpy(), deviation.loc[name].to_numpy()
-        colour, dash, width = _line_style(name, names)
-        axes.plot(at, line, "o", color=colour, ls=dash, linewidth=width, markersize=4, label=name)
+        colour, form, width = _line_style(name, names)
+        axes.plot(at, line, form, color=colour, linewidth=width, markersize=4, label=name)
         if name in banded:
             axes.fill_between(at, line - half, line + half, color=colour, alpha=0.1, linewidth=0)
     axes.set_xticks(at, settings)
@@ -133,11 +133,11 @@ def class_figure(classes: pd.DataFrame, before: str, after: str, title: str) -> 
 
 
 def _line_style(name: str, names: list[str]) -> tuple[str, str, float]:
-    """Give an augmenter's colour, dashes and width: the table as it is and ours stand out."""
+    """Give an augmenter's colour, marker with dashes, and width: the table as it is and ours stand out."""
     if name in {_REFERENCE, _OURS}:
-        return (_INK if name == _REFERENCE else _AFTER), "solid", 2.5
+        return (_INK if name == _REFERENCE else _AFTER), _LINES[0], 2.5
     place = [each for each in names if each not in {_REFERENCE, _OURS}].index(name)
-    return _COLOURS[place % len(_COLOURS)], _DASHES[place // len(_COLOURS) % len(_DASHES)], 1.3
+    return _COLOURS[place % len(_COLOURS)], _LINES[place // len(_COLOURS) % len(_LINES)], 1.3
 
 
 def _bare(axes: Axes, grid: Literal["x", "y"]) -> None:
