@@ -6,7 +6,7 @@ from rareflow.data.schema import Schema
 from rareflow.data.table import Table
 from rareflow.errors import DataError
 from rareflow.generators.estimators import VAEWGANGP
-from rareflow.workflows.matching import check_test_part, match_generator
+from rareflow.workflows.matching import check_test_part, known_rows, match_generator
 
 
 def table(**columns):
@@ -100,3 +100,21 @@ def test_a_test_part_with_a_class_of_its_own_is_refused_with_its_rows():
         DataError, match=r"label 'Recon' occurs in the test part only \(4 rows\); no detector"
     ):
         check_test_part(table(), table(result=["Normal"] * 8 + ["Recon"] * 4))
+
+
+def test_test_rows_that_a_generator_was_trained_on_are_counted_unless_the_training_part_has_them_too():
+    whole = table()
+    forger = VAEWGANGP(steps=1, hidden_dim=8, random_state=0).fit(whole.X, whole.y).generator_
+    first, last = whole.take(np.arange(7)), whole.take(np.arange(7, 12))
+    assert known_rows(forger, first, last) == 5
+    assert known_rows(forger, whole, last) == 0
+    unseen = table(pressure=np.random.default_rng(1).normal(size=12))
+    assert known_rows(forger, first, unseen) == 0
+
+
+def test_a_generator_gives_its_training_rows_back_as_they_are():
+    odd = table(length=pd.Series([np.nan, *range(11)]), pump=True)
+    forger = VAEWGANGP(steps=1, hidden_dim=8, random_state=0).fit(odd.X, odd.y).generator_
+    own = forger.real_rows().rename(columns={"y": "result"})
+    by_class = odd.frame.sort_values("result", kind="stable", ignore_index=True)
+    pd.testing.assert_frame_equal(own[list(odd.frame.columns)], by_class)

@@ -26,9 +26,7 @@ from rareflow.errors import DataError
 from rareflow.generators.portable import Layout
 from rareflow.generators.scalars import fit_scalar, scale_numbers
 
-__all__ = ["CODECS", "Codec", "Encoded", "category_entry"]
-
-CODECS = ("asinh", "quantile", "zscore")
+__all__ = ["Codec", "Encoded", "category_entry"]
 
 _SPIKE_SHARE = 0.03  # of the class-balanced weight
 _MAX_SPIKES = 16

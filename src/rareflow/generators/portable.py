@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
 __all__ = [
+    "CODECS",
     "MAX_ROWS",
     "SAMPLING_MODES",
     "SLOPE",
@@ -50,6 +51,7 @@ __all__ = [
     "forest_features",
 ]
 
+CODECS = ("asinh", "quantile", "zscore")
 SAMPLING_MODES = ("prior", "posterior", "neighbours", "interpolation", "residual", "crossover")
 SNAPS = ("none", "shared", "observed")
 MAX_ROWS = 1_000_000
@@ -416,6 +418,12 @@ class PortableGenerator:
         room = self._room(count)
         self._fill(room, slice(0, count), index, np.random.default_rng(seed), part["temperature"])
         return self._frame(room, np.full(count, index))
+
+    def real_rows(self) -> pd.DataFrame:
+        """Give the real rows it draws near, up to 2,000 a class, as training had them; the label included."""
+        spans = [np.arange(*entry["anchors"]) for entry in self.spec["classes"]]
+        kinds = np.repeat(np.arange(len(spans)), [len(span) for span in spans])
+        return self._frame(self._real(np.concatenate(spans)), kinds)
 
     def check_total(self, wanted: pd.DataFrame, max_rows: int) -> None:
         """Refuse a frame of counts, as `table` takes it, that asks for more rows than `max_rows` in all."""
@@ -1125,7 +1133,7 @@ _COLUMN = {
 }
 _CATEGORIES = {"categories": [_is_scalar], "categories_dtype": _is_dtype, "ordered": _is_truth}
 _SPEC_FORM = {
-    "codec": ("asinh", "quantile", "zscore"),
+    "codec": CODECS,
     "columns": [_COLUMN],
     "label": {"name": _is_text, "dtype": _is_dtype, "position": _is_whole},
     "classes": [{"name": _is_text, "value": _is_scalar, "anchors": _is_span}],

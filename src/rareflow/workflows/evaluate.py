@@ -9,7 +9,7 @@ from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.registry import load_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import open_existing_store, prepare_store
-from rareflow.workflows.matching import match_generator
+from rareflow.workflows.matching import known_rows, match_generator
 from rareflow.workflows.outcome import told
 from rareflow.workflows.report import log_data, score, text_table
 from rareflow.workflows.settings import limit_threads
@@ -22,6 +22,9 @@ __all__ = ["run"]
 
 def run(settings: Settings, *, model: str) -> str:
     """Score RAW and, where a model is given, SMOTE and the model's rows; give the scores for the screen.
+
+    Scores of a model that was trained on some of the test rows flatter it: how many there are is said, and
+    logged as ``test_rows_known_to_model``.
 
     Parameters
     ----------
@@ -48,8 +51,18 @@ def run(settings: Settings, *, model: str) -> str:
     ) as run_:
         log_data(run_, settings)
         if loaded:
+            known = known_rows(loaded.generator, train, test)
+            run_.log_metrics({"test_rows_known_to_model": known})
             comparison = score(run_, settings, train, test, loaded.generator, loaded.class_rows)
+            note = _warning(known, len(test)) if known else ""
         else:
             comparison = score(run_, settings, train, test, None, {})
-    note = "" if model else "\nGive --model to see the same after augmentation."
+            note = "\nGive --model to see the same after augmentation."
     return told(f"Test part ({settings.protocol}):\n{text_table(comparison)}{note}", run_.id)
+
+
+def _warning(known: int, n_rows: int) -> str:
+    return (
+        f"\nBeware: --model was trained on {known:,} of the {n_rows:,} test rows, so its scores flatter it. "
+        "Give --split, --test-size and --seed as it was trained with, or other rows as --test FILE."
+    )

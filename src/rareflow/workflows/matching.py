@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from rareflow.errors import DataError
 from rareflow.evaluation.comparison import check_labels
+from rareflow.evaluation.space import encode, row_ids
+from rareflow.generators.portable import PortableGenerator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from rareflow.data.stream import Stream
     from rareflow.data.table import Table
-    from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["check_test_part", "match_generator", "matching_dtypes"]
+__all__ = ["check_test_part", "known_rows", "match_generator", "matching_dtypes"]
 
 
 def check_test_part(train: Table, test: Table) -> None:
@@ -73,6 +75,25 @@ def matching_dtypes(table: Table | Stream, generator: PortableGenerator) -> dict
             "read the table as its training table was read, or train a generator on this one"
         )
     return {name: _widened(table.head[name], forged[name]).dtype for name in table.head.columns}
+
+
+def known_rows(generator: PortableGenerator, train: Table, test: Table) -> int:
+    """Count the test rows that a generator was trained on and that the training part lacks.
+
+    There are none where the generator was trained on this training part. It holds 2,000 rows of a class at
+    most: of larger classes it may know more than are found.
+
+    Parameters
+    ----------
+    generator
+        A generator whose columns the tables have.
+    train, test
+        The two parts.
+    """
+    # Of today's code, whatever version of it the generator brought along.
+    real = PortableGenerator(generator.spec, generator.tensors).real_rows()
+    own, asked, known = row_ids(*encode(train.frame, test.frame, real))
+    return int((np.isin(asked, known) & ~np.isin(asked, own)).sum())
 
 
 def _check_columns(given: pd.DataFrame, known: pd.DataFrame, who: str, other: str, remedy: str) -> None:
