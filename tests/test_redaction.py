@@ -19,6 +19,8 @@ pytestmark = pytest.mark.fault
             "API request to http://token@host/api?key=s3cret failed",
             "API request to http://***@host/api?*** failed",
         ),
+        ("'http://bob:it's@host/p?k=it's' is down", "'http://***@host/p?***' is down"),
+        ("(https://host/?token=a'b)", "(https://host/?***)"),
         ("two: a://u:p@h b://u:p@h", "two: a://***@h b://***@h"),
         ("sqlite:////home/me@work/mlflow.db", "sqlite:////home/me@work/mlflow.db"),
         ("mail bob@host about http://host/x", "mail bob@host about http://host/x"),

@@ -1,14 +1,21 @@
-"""Text without the passwords of the addresses in it: what goes to a screen, a log or a run passes here."""
+"""Addresses and text without passwords: what goes to a screen, a log or a run passes here."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["redacted"]
+__all__ = ["redacted", "without_secrets"]
 
-# A file's path may hold an @; SQLite's is one.
-_USER = re.compile(r"(?<!sqlite)://[^\s'\"]*@")
-_QUERY = re.compile(r"(?<!sqlite)(://[^\s'\"?]*)\?[^\s'\")]*")
+# A path may hold an @: SQLite's does. A secret may hold an apostrophe, and a text may put one around it all.
+_USER = re.compile(r"(?<!sqlite)://[^\s\"]*@")
+_QUERY = re.compile(r"(?<!sqlite)(://[^\s\"?]*)\?[^\s\"]*?(?=['\")]*(?:[\s\"]|$))")
+
+
+def without_secrets(uri: str) -> str:
+    """Give an address by itself, whatever is in it, with user, password and query replaced by ``***``."""
+    if uri.startswith("sqlite"):
+        return uri
+    return re.sub(r"\?.*", "?***", re.sub(r"://.*@", "://***@", uri))
 
 
 def redacted(text: str) -> str:

@@ -12,7 +12,8 @@ import pytest
 from mlflow import MlflowClient
 
 from rareflow.errors import StoreError
-from rareflow.tracking.store import prepare_store, without_secrets
+from rareflow.redaction import without_secrets
+from rareflow.tracking.store import prepare_store
 
 pytestmark = pytest.mark.fault
 

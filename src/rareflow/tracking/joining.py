@@ -10,7 +10,8 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from rareflow.errors import StoreError
-from rareflow.tracking.store import current_uri, is_missing, prepare_store, without_secrets
+from rareflow.redaction import without_secrets
+from rareflow.tracking.store import current_uri, is_missing, prepare_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

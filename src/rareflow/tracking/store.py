@@ -16,6 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import StoreError
+from rareflow.redaction import without_secrets
 from rareflow.tracking.environment import quiet
 from rareflow.tracking.spooling.outage import first_word
 
@@ -25,7 +26,6 @@ __all__ = [
     "open_existing_store",
     "prepare_store",
     "use_store",
-    "without_secrets",
 ]
 
 _DATABASES = {"mssql", "mysql", "postgresql", "sqlite"}
@@ -105,13 +105,6 @@ def is_missing(uri: str) -> bool:
     """Say whether a database's URI names an SQLite file that does not exist."""
     file = sqlite_file(uri)
     return bool(file) and not Path(file).exists()
-
-
-def without_secrets(uri: str) -> str:
-    """Give a store's URI fit for the screen: user, password and query replaced by ``***``."""
-    if uri.startswith("sqlite"):
-        return uri
-    return re.sub(r"\?.*", "?***", re.sub(r"://.*@", "://***@", uri))
 
 
 def _default_uri() -> str:

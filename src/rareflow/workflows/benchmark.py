@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from rareflow.evaluation.augmenters.reweighting import ClassWeights, TunedThresholds
 from rareflow.evaluation.classifiers import check_detectors
 from rareflow.evaluation.comparison import check_labels
+from rareflow.redaction import without_secrets
 from rareflow.tracking.leftovers import sweep_children, sweep_dead_runs
-from rareflow.tracking.store import prepare_store, without_secrets
+from rareflow.tracking.store import prepare_store
 from rareflow.workflows.benchmarking.cells import Bench, cell_text
 from rareflow.workflows.benchmarking.countdown import Countdown
 from rareflow.workflows.benchmarking.plan import BenchmarkSettings, cells_of, facts_of, protocol_of

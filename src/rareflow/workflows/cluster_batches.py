@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 from threadpoolctl import threadpool_limits
 
 from rareflow.errors import ConfigError, StoreError
-from rareflow.redaction import redacted
+from rareflow.redaction import redacted, without_secrets
 from rareflow.tracking.joining import visit_store
 from rareflow.tracking.registry import load_generator
-from rareflow.tracking.store import without_secrets
 from rareflow.workflows.cluster import connected
 from rareflow.workflows.progress import say
 

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from rareflow.errors import ConfigError, StoreError
+from rareflow.redaction import without_secrets
 from rareflow.tracking.joining import join_store
 from rareflow.tracking.leftovers import sweep_dead_runs
-from rareflow.tracking.store import is_missing, without_secrets
+from rareflow.tracking.store import is_missing
 from rareflow.tuning.study import find_study, finished
 from rareflow.workflows.outcome import told
 from rareflow.workflows.progress import say

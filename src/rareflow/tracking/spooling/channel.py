@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from mlflow import MlflowClient
 
-from rareflow.redaction import redacted
+from rareflow.redaction import without_secrets
 from rareflow.tracking.spooling.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.spool import RUN_TAG, SERVER_TAG, SPOOL, Spool, SpooledRun
 
@@ -76,11 +76,11 @@ class Channel:
     def _spool(self) -> SpooledRun:
         _LOGGER.warning(
             "The tracking server %s does not answer: run %s goes on in %s, which `rareflow sync` uploads",
-            redacted(self._uri),
+            without_secrets(self._uri),
             self._name,
             SPOOL,
         )
-        tags = {**self._tags, SERVER_TAG: redacted(self._uri)}
+        tags = {**self._tags, SERVER_TAG: without_secrets(self._uri)}
         if self._server_id is not None:
             tags[RUN_TAG] = self._server_id
         return SpooledRun(Spool(Path(SPOOL)), self._name, self._start_time, tags)

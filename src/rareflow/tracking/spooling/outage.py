@@ -11,7 +11,7 @@ import requests
 from mlflow.exceptions import MlflowException
 
 from rareflow.errors import StoreError
-from rareflow.redaction import redacted
+from rareflow.redaction import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +46,7 @@ class ServerAwayError(StoreError):
 
     def __init__(self, uri: str, cause: str) -> None:
         super().__init__(
-            f"the tracking server {redacted(uri)!r} does not answer any more ({cause}); when it does, "
+            f"the tracking server {without_secrets(uri)!r} does not answer any more ({cause}); when it does, "
             "run the same command again"
         )
 
@@ -92,7 +92,7 @@ def ask(uri: str, call: Callable[[], Answer]) -> Answer:
             raise
         _silent.add(uri)
         # The cause may quote the whole address.
-        raise ServerAwayError(uri, cause) from (err if redacted(uri) == uri else None)
+        raise ServerAwayError(uri, cause) from (err if without_secrets(uri) == uri else None)
     except KeyboardInterrupt:
         _silent.add(uri)  # perhaps it was being waited for: who is told to stop does not wait again
         raise

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rareflow.data.load import SIMULATED
 from rareflow.errors import StoreError
-from rareflow.tracking.store import without_secrets
+from rareflow.redaction import without_secrets
 from rareflow.workflows.settings import DataSettings, Settings
 
 if TYPE_CHECKING:
