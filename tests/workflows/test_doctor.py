@@ -32,13 +32,3 @@ def test_doctor_names_a_store_that_fails_and_the_remedy(folder):
     (line,) = [line for line in lines() if line.startswith("FAIL")]
     assert "the study's storage 'sqlite:///optuna.db'" in line
     assert "--storage" in line
-
-
-@pytest.mark.usefixtures("folder")
-def test_doctor_looks_at_the_folder_of_real_data(monkeypatch, tmp_path):
-    monkeypatch.delenv("RAREFLOW_DATA", raising=False)
-    assert any(line.startswith("note  RAREFLOW_DATA is not set") for line in lines())
-    monkeypatch.setenv("RAREFLOW_DATA", str(tmp_path / "none"))
-    assert any(line.startswith("FAIL  RAREFLOW_DATA") for line in lines())
-    monkeypatch.setenv("RAREFLOW_DATA", str(tmp_path))
-    assert any(line.endswith("holds 1 files") for line in lines())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -197,16 +197,3 @@ class Schema:
             if column.name == name:
                 return column
         raise KeyError(name)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Give the schema as JSON can hold it; `from_dict` reads it back."""
-        return {"columns": [asdict(column) for column in self.columns], "clocks": list(self.clocks)}
-
-    @classmethod
-    def from_dict(cls, spec: dict[str, Any]) -> Schema:
-        """Read what `to_dict` wrote."""
-        columns = tuple(
-            Column(**{**entry, "kind": Kind(entry["kind"]), "categories": tuple(entry["categories"])})
-            for entry in spec["columns"]
-        )
-        return cls(columns, tuple(spec["clocks"]))

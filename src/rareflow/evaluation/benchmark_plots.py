@@ -5,25 +5,23 @@ Drawn without pyplot's global state, in the colour-blind safe colours of Okabe a
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from rareflow.evaluation.plots import AFTER, BEFORE, INK, bare
 from rareflow.evaluation.tables import scores_by_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from matplotlib.axes import Axes
-
     from rareflow.evaluation.statistics import Paired
 
 __all__ = ["class_figure", "forest_figure", "scarcity_figure"]
 
-_BEFORE, _AFTER, _INK = "#b3b8bf", "#0072b2", "#333333"
 _COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#8c6d00", "#000000")
 _LINES = ("o-", "s--", "^:", "D-.")  # of an augmenter with one number of shots only the marker is seen
 _LEVEL = 0.05
@@ -65,7 +63,7 @@ def scarcity_figure(results: pd.DataFrame) -> Figure:
     axes.set_xlabel("Training rows of each class but the largest")
     axes.set_ylabel("Macro F1, mean over detectors (band: one standard deviation)")
     axes.yaxis.set_major_formatter(PercentFormatter(100))
-    _bare(axes, "y")
+    bare(axes, "y")
     figure.legend(loc="outside right center", frameon=False)
     return figure
 
@@ -82,9 +80,9 @@ def forest_figure(comparisons: Sequence[Paired], title: str) -> Figure:
     """
     figure = Figure(figsize=(7.5, 1.4 + 0.36 * len(comparisons)), layout="constrained")
     axes = figure.subplots()
-    axes.axvline(0, color=_INK, linewidth=1)
+    axes.axvline(0, color=INK, linewidth=1)
     for place, each in enumerate(comparisons):
-        colour = _AFTER if each.augmenter == _OURS else _INK
+        colour = AFTER if each.augmenter == _OURS else INK
         filled = colour if each.seeds > 1 and each.p_holm < _LEVEL else "white"
         if each.seeds > 1:
             axes.hlines(place, each.low, each.high, color=colour, linewidth=1.5)
@@ -94,7 +92,7 @@ def forest_figure(comparisons: Sequence[Paired], title: str) -> Figure:
     axes.set_ylim(len(comparisons) - 0.5, -0.5)
     axes.set_xlabel("Difference of macro F1 in points, 95 % interval (filled: p < 0.05 after Holm)")
     axes.set_title(title)
-    _bare(axes, "x")
+    bare(axes)
     return figure
 
 
@@ -115,7 +113,7 @@ def class_figure(classes: pd.DataFrame, before: str, after: str, title: str) -> 
     places = np.arange(len(support))
     figure = Figure(figsize=(7, 1.6 + 0.42 * len(support)), layout="constrained")
     axes = figure.subplots()
-    for name, shift, colour in ((before, -0.14, _BEFORE), (after, 0.14, _AFTER)):
+    for name, shift, colour in ((before, -0.14, BEFORE), (after, 0.14, AFTER)):
         of_class = classes[classes["augmenter"] == name].groupby("class")["f1"]
         seen = of_class.agg(["mean", "min", "max"]).reindex(support.index).to_numpy(dtype=np.float64)
         axes.hlines(places + shift, seen[:, 1], seen[:, 2], color=colour, linewidth=1.5)
@@ -127,7 +125,7 @@ def class_figure(classes: pd.DataFrame, before: str, after: str, title: str) -> 
     axes.set_xlabel("F1, mean over detectors and seeds (line: range over seeds)")
     axes.set_ylabel("Class (test rows)")
     axes.set_title(title)
-    _bare(axes, "x")
+    bare(axes)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return figure
 
@@ -135,13 +133,6 @@ def class_figure(classes: pd.DataFrame, before: str, after: str, title: str) -> 
 def _line_style(name: str, names: list[str]) -> tuple[str, str, float]:
     """Give an augmenter's colour, marker with dashes, and width: the table as it is and ours stand out."""
     if name in {_REFERENCE, _OURS}:
-        return (_INK if name == _REFERENCE else _AFTER), _LINES[0], 2.5
+        return (INK if name == _REFERENCE else AFTER), _LINES[0], 2.5
     place = [each for each in names if each not in {_REFERENCE, _OURS}].index(name)
     return _COLOURS[place % len(_COLOURS)], _LINES[place // len(_COLOURS) % len(_LINES)], 1.3
-
-
-def _bare(axes: Axes, grid: Literal["x", "y"]) -> None:
-    """Leave the axes only what is read: light lines behind, no frame."""
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.grid(axis=grid, color="#e6e6e6", linewidth=0.8)
-    axes.set_axisbelow(True)

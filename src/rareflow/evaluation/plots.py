@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
     from rareflow.evaluation.metrics import Scores
 
-__all__ = ["confusion_figure", "loss_curves_figure", "per_class_f1_figure"]
+__all__ = ["AFTER", "BEFORE", "INK", "bare", "confusion_figure", "loss_curves_figure", "per_class_f1_figure"]
 
-_BEFORE, _AFTER, _INK = "#b3b8bf", "#0072b2", "#333333"  # grey, and the blue of Okabe and Ito
+BEFORE, AFTER, INK = "#b3b8bf", "#0072b2", "#333333"
+"""Colours of every figure: what was before, what is after (the blue of Okabe and Ito), what is written."""
+
 _DETECTOR_NAMES = {"xgb": "XGBoost", "rf": "Random forest", "dt": "Decision tree"}
 _CURVES = {
     "critic": "Critic loss",
@@ -50,7 +52,7 @@ def confusion_figure(scores: Scores, title: str) -> Figure:
     axes = figure.subplots()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for i, j in zip(*np.nonzero(counts), strict=True):
-        ink = "white" if shares[i, j] > 0.6 else _INK  # noqa: PLR2004 - where Blues turns dark
+        ink = "white" if shares[i, j] > 0.6 else INK  # noqa: PLR2004 - where Blues turns dark
         axes.text(j, i, _cell(counts[i, j], shares[i, j]), ha="center", va="center", color=ink, fontsize=7)
     axes.set_xticks(range(n), scores.labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(
@@ -131,7 +133,7 @@ def loss_curves_figure(history: Sequence[Mapping[str, float]]) -> Figure:
         steps = np.array([row["step"] for row in rows], dtype=np.float64)
         _curve(axes, steps, np.array([row[name] for row in rows], dtype=np.float64))
         axes.set_title(_CURVES[name], loc="left", fontsize=10)
-        _bare(axes)
+        bare(axes)
     panels[-1].set_xlabel("Generator step")
     panels[-1].xaxis.set_major_formatter(EngFormatter(sep=""))
     return figure
@@ -148,33 +150,33 @@ def _cell(count: int, share: float) -> str:
 def _f1_panel(axes: Axes, before: Scores, after: Scores, order: list[str]) -> None:
     """Draw one detector's pairs of bars; an unscored class has none."""
     places = np.arange(len(order))
-    for scores, shift, colour, name in ((before, -0.2, _BEFORE, "before"), (after, 0.2, _AFTER, "after")):
+    for scores, shift, colour, name in ((before, -0.2, BEFORE, "before"), (after, 0.2, AFTER, "after")):
         values = np.array([scores.per_class[label].f1 for label in order])
         axes.barh(places + shift, values, height=0.38, color=colour, label=f"{name} augmentation")
         for place, value in zip(places + shift, values, strict=True):
             written = "not scored" if np.isnan(value) else f"{value:.1%}"
-            axes.text(np.nan_to_num(value) + 0.01, place, written, va="center", fontsize=7, color=_INK)
+            axes.text(np.nan_to_num(value) + 0.01, place, written, va="center", fontsize=7, color=INK)
     axes.set_xlim(0, 1.2)
     axes.set_xticks([0, 0.25, 0.5, 0.75, 1])
     axes.xaxis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.set_xlabel(f"F1 (macro {before.macro_f1:.1%} \N{RIGHTWARDS ARROW} {after.macro_f1:.1%})")
     axes.tick_params(axis="y", length=0)
-    _bare(axes)
+    bare(axes)
 
 
 def _curve(axes: Axes, steps: NDArray[np.float64], values: NDArray[np.float64]) -> None:
     """Draw a loss; a long one pale, with its windowed mean above."""
     if len(values) <= _SMOOTHING:
-        axes.plot(steps, values, color=_AFTER, linewidth=1.5)
+        axes.plot(steps, values, color=AFTER, linewidth=1.5)
         return
-    axes.plot(steps, values, color=_BEFORE, linewidth=0.7)
+    axes.plot(steps, values, color=BEFORE, linewidth=0.7)
     windows = np.array_split(np.arange(len(values)), _SMOOTHING)
     means: list[Any] = [(steps[window].mean(), values[window].mean()) for window in windows]
-    axes.plot(*zip(*means, strict=True), color=_AFTER, linewidth=1.5)
+    axes.plot(*zip(*means, strict=True), color=AFTER, linewidth=1.5)
 
 
-def _bare(axes: Axes) -> None:
+def bare(axes: Axes, grid: Literal["x", "y"] = "x") -> None:
     """Leave the axes only what is read: light lines behind, no frame."""
     axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.grid(axis="x", color="#e6e6e6", linewidth=0.8)
+    axes.grid(axis=grid, color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)

@@ -9,7 +9,7 @@ import pandas as pd
 from mlflow.entities import Dataset
 from mlflow.types import ColSpec, Schema
 
-__all__ = ["describe"]
+__all__ = ["column_type", "describe"]
 
 # MLflow keeps no more of a data set's digest.
 _DIGEST_CHARACTERS = 36
@@ -31,13 +31,14 @@ def _schema(frame: pd.DataFrame) -> Schema:
     """Describe the columns by dtype; MLflow's own inference reads every value (12 s on KDD'99)."""
     return Schema(
         [
-            ColSpec(_column_type(frame[name].dtype), str(name), required=not frame[name].hasnans)
+            ColSpec(column_type(frame[name].dtype), str(name), required=not frame[name].hasnans)
             for name in frame.columns
         ]
     )
 
 
-def _column_type(dtype: Any) -> str:  # noqa: ANN401 - numpy's or pandas' dtype
+def column_type(dtype: Any) -> str:  # noqa: ANN401 - numpy's or pandas' dtype
+    """Give MLflow's name for a column's type."""
     if pd.api.types.is_bool_dtype(dtype):
         return "boolean"
     if pd.api.types.is_integer_dtype(dtype):

@@ -41,7 +41,7 @@ KNOBS: dict[str, Callable[[optuna.Trial, str], Any]] = {
     "hidden_dim": lambda trial, name: trial.suggest_categorical(name, [64, 128]),
     "steps": lambda trial, name: trial.suggest_int(name, 100, 400, step=100),
     "codec": lambda trial, name: trial.suggest_categorical(name, ["asinh", "quantile"]),
-    # Not "prior": a prototype scored below RAW with it in three of four settings (DESIGN.md, section 3).
+    # Not "prior", which scored 8 points less at 10 shots of CIC-IDS2017 (experiments/README.md).
     "sampling": lambda trial, name: trial.suggest_categorical(name, SAMPLING_MODES[1:]),
     "n_neighbors": lambda trial, name: trial.suggest_int(name, 1, 10),
     "noise": lambda trial, name: trial.suggest_float(name, 0.0, 1.0),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 
 from rareflow.errors import StoreError
+from rareflow.redaction import without_secrets
 from rareflow.tracking.environment import versions
-from rareflow.tracking.store import current_uri, is_missing, prepare_store, without_secrets
+from rareflow.tracking.store import current_uri, is_missing, prepare_store
 from rareflow.tuning.storage import open_storage
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def run(*, storage: str) -> str:
     storage
         SQLAlchemy URL of Optuna's database.
     """
-    return "\n".join([*_versions(), *_device(), *_environments(), *_stores(storage), *_data()])
+    return "\n".join([*_versions(), *_device(), *_environments(), *_stores(storage)])
 
 
 def _versions() -> Iterator[str]:
@@ -66,13 +66,3 @@ def _stores(storage: str) -> Iterator[str]:
             yield f"FAIL  {err}"
         else:
             yield f"ok    {what} {without_secrets(uri)} answers"
-
-
-def _data() -> Iterator[str]:
-    folder = os.environ.get("RAREFLOW_DATA")
-    if folder is None:
-        yield "note  RAREFLOW_DATA is not set: tests and experiments on real tables are skipped"
-    elif Path(folder).is_dir():
-        yield f"ok    RAREFLOW_DATA {folder} holds {sum(1 for _ in Path(folder).iterdir())} files"
-    else:
-        yield f"FAIL  RAREFLOW_DATA {folder!r} is no folder; point it at the real data or unset it"

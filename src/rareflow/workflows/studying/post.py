@@ -63,12 +63,10 @@ class Post:
         """Say in one line why the study's storage fails in the middle of the work, without its password."""
         return refusals(self.storage, _REFUSED)
 
-    def serve(self, study: optuna.Study, objective: Objective) -> int:
-        """Work until the target is reached, by whomever; give the number of trials that this process ran."""
-        trials = self._trials(study)
+    def serve(self, study: optuna.Study, objective: Objective) -> None:
+        """Work until the target is reached, by whomever."""
         with self.refusals():
-            work(study, objective, self.n_trials, trials)
-        return trials.begun
+            work(study, objective, self.n_trials, self._trials(study))
 
     def settle(self, study: optuna.Study) -> None:
         """Wait for the trials that other workers are still in, and close what lost its worker."""

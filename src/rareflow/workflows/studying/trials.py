@@ -100,13 +100,11 @@ class Trials:
         self._n_trials = n_trials
         self._seconds: list[float] = []
         self._pace = Pace()
-        self.begun = 0
 
     @contextmanager
     def trial(self, number: int, role: str, params: Mapping[str, Any]) -> Iterator[_TrialRun]:
         """Open a trial's run: pruned, stopped or taken over ends it as KILLED, an error as FAILED."""
         name, start = run_name(number), time.monotonic()
-        self.begun += 1
         shown = f"{name} ({role})" if role else name
         tags = {"rareflow.role": role} if role else {}
         with child_run(self._runs[-1], name, params=params, tags=tags, tracking_uri=self._uri) as run:
