@@ -1,6 +1,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import torch
 from typer.main import get_command
 
+import rareflow as package
 from rareflow.cli import app, main
 from rareflow.errors import DataError
 from rareflow.evaluation.balance import CLASS_ROWS
@@ -222,10 +224,10 @@ BAD_OPTIONS = [
     ("tune", "--device", "tpu", "auto, cpu, cuda"),
     ("tune", "--n-trials", "1", "2"),
     ("tune", "--repeats", "0", "1"),
-    ("tune", "--jobs", "0", "1"),
+    ("tune", "--jobs", "0", "1, not '0'"),
     ("tune", "--seed", "-1", "0"),
     ("tune", "--n-threads", "0", "1"),
-    ("tune", "--rows", "many", "integer"),
+    ("tune", "--rows", "many", "as an integer, not 'many'"),
     ("tune", "--tune-rows", "10", "2 rows for each of 8 classes"),
     ("tune", "--storage", "nonsense", "sqlite:///optuna.db"),
     ("tune", "--launcher", "slurm", "local, dask"),
@@ -316,6 +318,14 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(monkeypatch):
 def test_train_gives_each_class_the_rows_that_a_study_begins_with():
     (option,) = [each for each in get_command(app).commands["train"].params if each.name == "class_rows"]
     assert option.default == str(CLASS_ROWS)
+
+
+def test_the_version_is_told():
+    assert rareflow("--version").out == f"{version('rareflow')}\n"
+
+
+def test_the_package_lists_its_public_names_before_they_are_imported():
+    assert set(dir(package)) == set(package.__all__)
 
 
 def test_without_words_the_help_is_shown():

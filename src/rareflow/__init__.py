@@ -42,3 +42,8 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 - a module attribute may be a
     from importlib import import_module  # noqa: PLC0415
 
     return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    """Give the public names before any of them is imported, too: a shell completes them."""
+    return __all__

@@ -11,6 +11,7 @@ from __future__ import annotations
 import errno
 import sys
 import traceback
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
@@ -79,7 +80,7 @@ SplitKind = Annotated[
     str,
     typer.Option(
         "--split",
-        help="How rows are parted: random, grouped (equal rows stay together) or blocked (runs of rows do).",
+        help="How rows are parted: random, grouped (equal rows stay together) or blocked (runs of ten do).",
     ),
 ]
 TestSize = Annotated[float, typer.Option(help="Share of the rows that test, between 0 and 1.")]
@@ -104,6 +105,22 @@ Scheduler = Annotated[
     str, typer.Option(help="Dask's scheduler, such as tcp://host:8786. Unset: none, as for local.")
 ]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("rareflow"))
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_tell_version, is_eager=True, help="Tell the version and end."),
+    ] = False,
+) -> None:
+    pass
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -486,6 +503,12 @@ def doctor(storage: Storage = "sqlite:///optuna.db", debug: Debug = False) -> No
     typer.echo(workflow.run(storage=storage))
 
 
+def _value(err: Exception) -> str:
+    """Give the value that Typer's own message about an option does not echo."""
+    errors: Any = getattr(err.__cause__, "errors", None)
+    return f", not {errors()[0]['input']!r}" if errors else ""
+
+
 def _truth(option: str, text: str) -> bool:
     """Read true or false; MLproject can pass no flags."""
     if text.lower() not in {"true", "false"}:
@@ -542,7 +565,7 @@ def _problem(err: Exception) -> tuple[int, str]:
         return err.exit_code, str(err)
     if isinstance(err, _UsageError):
         command = err.ctx.command_path if err.ctx else "rareflow"
-        return _BAD_INPUT, f"{err.format_message()} (see {command} --help)"
+        return _BAD_INPUT, f"{err.format_message()}{_value(err)} (see {command} --help)"
     if isinstance(err, OSError) and err.errno in _UNWRITABLE:
         return _BAD_INPUT, (
             f"{err.filename or 'a file'} cannot be written ({err.strerror}); free or give another place to "
