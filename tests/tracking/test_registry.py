@@ -44,7 +44,7 @@ def aliases(client, name):
 def test_the_first_version_is_the_champion_whatever_its_score(client, logged):
     made = add(logged, "first", 0.1)
     assert (made.version, made.alias, made.reason) == ("1", "champion", "the first version of this model")
-    assert made.uri == "models:/first@champion"
+    assert made.uri == "models:/first/1"
     assert aliases(client, "first") == {"champion": 1}
 
 

@@ -48,6 +48,7 @@ def place(tmp_path_factory, empty_database):
         )
         ended.evaluate = rareflow("evaluate", *PARTS, "--model", CHAMPION)
         ended.raw = rareflow("evaluate", *OURS, "--split", "blocked")
+        ended.same = rareflow("evaluate", *OURS, "--model", CHAMPION)
         ended.client = MlflowClient()
         yield ended
 
@@ -86,7 +87,7 @@ def versions(place):
 
 
 def test_every_command_comes_to_its_end(place):
-    names = ("prepare", "train", "tune", "again", "other", "augment", "evaluate", "raw")
+    names = ("prepare", "train", "tune", "again", "other", "augment", "evaluate", "raw", "same")
     assert {name: (getattr(place, name).code) for name in names} == dict.fromkeys(names, 0)
 
 
@@ -285,6 +286,8 @@ def test_augment_keeps_the_real_rows_bit_for_bit_and_adds_the_studys_counts(plac
         if key.startswith(prefix)
     }
     counts = new_rows(train.class_counts, class_rows)
+    advised_against = any("found no augmentation best" in line for line in place.augment.progress)
+    assert advised_against == (study.data.tags["verdict"] != "augment")
     forged = frame.iloc[len(train) :]
     assert forged["result"].value_counts().to_dict() == counts
     assert sum(counts.values()) > 0
@@ -347,13 +350,23 @@ def test_an_unknown_registered_model_is_refused_with_those_that_are_there():
 
 
 def test_evaluate_scores_before_and_after_on_the_test_file(place):
-    first, second = runs(place, "evaluate gas-pipeline")
+    first, second, _ = runs(place, "evaluate gas-pipeline")
     assert {"test_macro_f1_raw", "test_macro_f1_smote", "test_macro_f1_rareflow"} <= set(first.data.metrics)
     assert first.data.tags["protocol"] == "test file test.parquet, seed 0"
-    assert [line.split()[0] for line in place.evaluate.out.splitlines()[2:]] == ["RAW", "SMOTE", "rareflow"]
+    assert [line.split()[0] for line in place.evaluate.out.splitlines()[2:5]] == ["RAW", "SMOTE", "rareflow"]
     assert "test_macro_f1_smote" not in second.data.metrics
     assert second.data.tags["protocol"].startswith("blocked split")
     assert "Give --model to see the same after augmentation." in place.raw.out
+
+
+def test_evaluate_says_how_many_test_rows_its_model_was_trained_on(place):
+    other_split, _, own_split = runs(place, "evaluate gas-pipeline")
+    known = other_split.data.metrics["test_rows_known_to_model"]
+    assert known > 200, "the champion was trained on 70 % of the table, of which these are another 30 %"
+    n_rows = len(pd.read_parquet(place.folder / "test.parquet"))
+    assert f"\nBeware: --model was trained on {known:.0f} of the {n_rows} test rows" in place.evaluate.out
+    assert own_split.data.metrics["test_rows_known_to_model"] == 0
+    assert "Beware" not in place.same.out
 
 
 def test_a_study_name_that_stands_for_other_data_is_refused(place, study):
@@ -398,5 +411,8 @@ def test_a_study_of_a_table_that_lacks_no_rows_says_leave_it_as_it_is(place):
     assert run.data.tags["verdict"] == "leave the table as it is"
     assert run.data.metrics["val_macro_f1"] == run.data.metrics["val_macro_f1_raw"]
     words = ("augment", "--data", "even.csv", "--model", "models:/rareflow-even@champion")
-    assert rareflow(*words, "--out", "still.csv").code == 0
+    assert "If you augment all the same:  rareflow augment" in ended.out
+    augment = rareflow(*words, "--out", "still.csv")
+    assert augment.code == 0
+    assert any("found no augmentation best" in line for line in augment.progress)
     pd.testing.assert_frame_equal(pd.read_csv("still.csv"), even)

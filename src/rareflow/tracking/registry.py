@@ -25,6 +25,7 @@ from rareflow.errors import StoreError
 from rareflow.generators import portable
 from rareflow.generators.portable import PortableGenerator
 from rareflow.tracking.artifacts import digest, fetch, verify
+from rareflow.tracking.datasets import column_type
 from rareflow.tracking.election import OPEN, Election
 from rareflow.tracking.spooling.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.spool import MODEL_TAG
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from rareflow.tracking.runs import Run
 
 __all__ = [
+    "RECOMMENDED",
     "Loaded",
     "Registered",
     "load_generator",
@@ -42,6 +44,9 @@ __all__ = [
     "log_or_keep_generator",
     "register",
 ]
+
+RECOMMENDED = "recommended"
+"""Tag of a version: ``true`` or ``false``, whether its study found that augmenting helps."""
 
 _SHA256 = "rareflow.sha256"
 _CLASS_ROWS = "class_rows"
@@ -69,8 +74,8 @@ class Registered:
 
     @property
     def uri(self) -> str:
-        """The URI that loads it."""
-        return f"models:/{self.name}@{self.alias}"
+        """The URI that loads it, whatever becomes of its alias."""
+        return f"models:/{self.name}/{self.version}"
 
 
 def log_generator(generator: PortableGenerator, *, class_rows: Mapping[str, int]) -> ModelInfo:
@@ -137,19 +142,11 @@ def _signature(generator: PortableGenerator) -> ModelSignature:
         # A server would cut 1.5 to a column of whole numbers down to 1, and "3" up to 3, before the model,
         # which refuses both, hears of them.
         inputs=Schema([ColSpec(DataType.string, "label"), ColSpec(AnyType(), "count")]),
-        outputs=Schema([ColSpec(_type_of(outputs[name]), str(name)) for name in outputs.columns]),
+        outputs=Schema([ColSpec(column_type(outputs[name].dtype), str(name)) for name in outputs.columns]),
         params=ParamSchema(
             [ParamSpec("seed", DataType.long, None), ParamSpec("temperature", DataType.double, 1.0)]
         ),
     )
-
-
-def _type_of(column: pd.Series) -> DataType:
-    if pd.api.types.is_bool_dtype(column):
-        return DataType.boolean
-    if pd.api.types.is_numeric_dtype(column):
-        return DataType.long if pd.api.types.is_integer_dtype(column) else DataType.double
-    return DataType.string
 
 
 def register(
@@ -212,12 +209,15 @@ class Loaded:
         What loads it again: an alias has become its version.
     sha256
         The digest of its files.
+    is_recommended
+        Whether augmenting helped, as far as its study knows; True of one that was never in a study.
     """
 
     generator: PortableGenerator
     class_rows: Mapping[str, int]
     uri: str
     sha256: str
+    is_recommended: bool = True
 
 
 def load_generator(uri: str, *, sha256: str | None = None) -> Loaded:
@@ -240,7 +240,7 @@ def load_generator(uri: str, *, sha256: str | None = None) -> Loaded:
     """
     try:
         with TemporaryDirectory() as folder:
-            found, recorded = _resolve(uri)
+            found, recorded, is_recommended = _resolve(uri)
             files = fetch(found, folder)
             for expected in (recorded, sha256):
                 verify(files, expected)
@@ -258,21 +258,24 @@ def load_generator(uri: str, *, sha256: str | None = None) -> Loaded:
         raise StoreError(
             f"--model {uri!r} cannot be loaded ({reason}); in this tracking store {known}"
         ) from err
-    return Loaded(generator, (model.metadata.metadata or {}).get(_CLASS_ROWS, {}), found, found_sha256)
+    class_rows = (model.metadata.metadata or {}).get(_CLASS_ROWS, {})
+    return Loaded(generator, class_rows, found, found_sha256, is_recommended)
 
 
-def _resolve(uri: str) -> tuple[str, str | None]:
-    """Give the URI that pins an alias to its version, and the digest recorded of the model, if one is."""
-    client = MlflowClient()
+def _resolve(uri: str) -> tuple[str, str | None, bool]:
+    """Give the URI that pins an alias to its version, the digest if one is recorded, and the study's word."""
+    client, is_recommended = MlflowClient(), True
     if re.match("models:/+[^/@]+[/@]", uri):
         name, number = get_model_name_and_version(client, uri)
         version = client.get_model_version(name, number)
         uri = f"models:/{name}/{number}"
+        is_recommended = version.tags.get(RECOMMENDED) != "false"
         if recorded := version.tags.get(_SHA256):
-            return uri, recorded
+            return uri, recorded, is_recommended
         logged = version.source  # of a version that another program registered
     else:
         logged = uri
     if re.fullmatch("models:/+m-[^/@]+", logged):
-        return uri, client.get_logged_model(logged.rpartition("/")[2]).tags.get(_SHA256)
-    return uri, None
+        recorded = client.get_logged_model(logged.rpartition("/")[2]).tags.get(_SHA256)
+        return uri, recorded, is_recommended
+    return uri, None, is_recommended

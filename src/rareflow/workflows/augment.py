@@ -71,6 +71,8 @@ def run(
     if launcher == "dask":
         check_scheduler(scheduler)
     loaded = load_generator(model)
+    if not loaded.is_recommended:
+        say("The study of this generator found no augmentation best: compare before you use these rows")
     stream = source.like(loaded.generator).stream
     dtypes = matching_dtypes(stream, loaded.generator)
     if mark in dtypes:

@@ -19,7 +19,7 @@ __all__ = ["model_card"]
 _LIMITS = """\
 ## Limits
 
-- The file holds real training rows (up to 2,000 a class, encoded): treat it as confidential as the table.
+- The file holds up to 2,000 training rows of each class as they are: treat it as confidential as the table.
 - Rows are drawn near real ones. What an attack class never showed, the generator does not know.
 - Columns are forged jointly, records independently: there is no order in time between forged records.
 - Scores hold for this table and this way of splitting it; a split by time or site may tell another story.

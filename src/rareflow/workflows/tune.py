@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from rareflow.databases import sqlite_file
 from rareflow.errors import ConfigError, StoreError
+from rareflow.redaction import without_secrets
 from rareflow.tracking.leftovers import sweep_dead_runs
-from rareflow.tracking.registry import log_generator, register
+from rareflow.tracking.registry import RECOMMENDED, log_generator, register
 from rareflow.tracking.runs import Run, parent_run
 from rareflow.tracking.spooling.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.spool import spooled_runs
-from rareflow.tracking.store import is_missing, prepare_store, without_secrets
+from rareflow.tracking.store import is_missing, prepare_store
 from rareflow.tuning.plots import study_figures, trial_table
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.winner import Winner, choose
@@ -260,7 +261,7 @@ def _register(
                 data_digest=task.table.digest,
                 protocol=task.protocol,
                 card=card,
-                tags={**tags, "recommended": str(winner.augment).lower()},
+                tags={**tags, RECOMMENDED: str(winner.augment).lower()},
             ),
         )
     except ServerAwayError:

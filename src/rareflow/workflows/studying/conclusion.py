@@ -29,10 +29,11 @@ Test part, scored once:
 """
     if registered is None:
         return f"{scores}Registered nothing, because the tracking server went away."
+    use = "Balance a table with it: " if winner.augment else "If you augment all the same: "
     return f"""\
 {scores}Registered {registered.name} version {registered.version} as {registered.alias} ({registered.reason}).
-Balance a table with it:  rareflow augment --data FILE --model {registered.uri} --out balanced.parquet
-See the runs:             mlflow ui"""
+{use} rareflow augment --data FILE --model {registered.uri} --out balanced.parquet
+See the runs:  mlflow ui"""
 
 
 def _verdict(winner: Winner, class_counts: Mapping[str, int]) -> str:
