@@ -148,6 +148,17 @@ def test_a_generator_saves_and_loads_what_the_estimator_samples(tmp_path):
     )
 
 
+@pytest.mark.parametrize("filtered", [False, True])
+def test_a_column_without_any_value_has_none_in_forged_rows_either(filtered, tmp_path):
+    empty = {"none": np.nan, "count": pd.NA, "text": None, "kind": None}
+    dtypes = {"none": "float32", "count": "Int64", "text": "str", "kind": pd.CategoricalDtype(["a", "b"])}
+    sparse = X.assign(**empty).astype(dtypes)
+    fitted = model(filter=filtered).fit(sparse, Y)
+    rows = type(fitted.generator_).load(fitted.generator_.save(tmp_path)).sample("rare", 30, seed=1)
+    assert rows[list(empty)].isna().all(axis=None)
+    assert rows.dtypes.to_dict() == sparse.dtypes.to_dict()
+
+
 @pytest.mark.parametrize(
     ("params", "message"),
     [

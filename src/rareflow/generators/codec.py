@@ -72,6 +72,8 @@ class _Coded:
 
     @classmethod
     def fit(cls, values: pd.Series, weight: Array, codec: str) -> _Coded:
+        if values.isna().all():  # a training part may lack the few values that the whole table has
+            return cls(Column(str(values.name), Kind.CONSTANT, str(values.dtype), missing=True), (None,))
         column = Column.infer(values)
         gap = (None,) if column.missing else ()
         if not column.is_numeric:
@@ -202,7 +204,7 @@ class Codec:
         Raises
         ------
         DataError
-            If a column holds no value, an infinite one, too many categories or what is no number or text.
+            If a column holds an infinite number, too many categories or what is no number or text.
         """
         coded = [_Coded.fit(X[name], weight, self.kind) for name in X.columns]
         blocks = sorted((c for c in coded if c.size > 1), key=lambda c: c.size)

@@ -140,7 +140,8 @@ class VAEWGANGP(BaseEstimator):
         ----------
         X
             Features ``(rows, columns)``: numbers, booleans, categories, text; missing values are a state of
-            their own. An array stands for a frame with columns ``x0``, ``x1``, ...
+            their own, and a column without any value has none in forged rows. An array stands for a frame
+            with columns ``x0``, ``x1``, ...
         y
             The class of each row, ``(rows,)``, of any type.
         on_step
@@ -152,8 +153,8 @@ class VAEWGANGP(BaseEstimator):
         Raises
         ------
         DataError
-            If X and y differ in length, are empty, or hold what no generator can: an infinite number, an
-            empty column, too many categories, constants only, labels missing or of several types.
+            If X and y differ in length, are empty, or hold what no generator can: an infinite number, too
+            many categories, constants only, labels missing or of several types.
         ConfigError
             If a parameter is out of its range.
         DivergedError

@@ -21,8 +21,6 @@ _PRIOR = {"sampling": "prior", "filter": False}
 class NetworkAugmenter(RowAugmenter):
     """Rows of a `VAEWGANGP` that is trained on the training part, one network for all classes.
 
-    A column without any value in the training part has none in the forged rows.
-
     Attributes
     ----------
     settings
@@ -33,8 +31,7 @@ class NetworkAugmenter(RowAugmenter):
 
     def learn(self, X: pd.DataFrame, y: NDArray[np.object_], *, seed: int) -> None:
         """Train the network."""
-        estimator = VAEWGANGP(**self.settings, random_state=seed)
-        self._generator = estimator.fit(X.dropna(axis=1, how="all"), y).generator_
+        self._generator = VAEWGANGP(**self.settings, random_state=seed).fit(X, y).generator_
 
     def forge(self, counts: dict[str, int]) -> tuple[pd.DataFrame, NDArray[np.object_]]:
         """Draw each class by its own seed, so that its rows do not depend on other classes' counts."""
