@@ -202,13 +202,13 @@ def test_more_parameters_than_one_call_takes_all_arrive(client, parent_id):
 
 
 def test_parameters_named_after_classes_are_logged_whatever_the_class_is_called(client, parent_id):
-    with child_run(
-        parent_id, "trial", params={"class_rows.Web Attack \u2013 XSS": 700, "class_rows.a?": 200}
-    ) as run:
-        run.log_params({"class_rows.a?": 2000})
+    classes = ["Web Attack \u2013 XSS", "a?", "<10s", ">10s", "/login", "../up", "x//y/", "."]
+    params = {f"best/{name}": number for number, name in enumerate(classes)}
+    with child_run(parent_id, "trial", params=params) as run:
+        run.log_params({"best/a?": 2000})
+    names = ["Web Attack _ XSS", "a_", "_10s", "_10s_", "_/login", "_/up", "x/_/y/_", "_"]
     assert client.get_run(run.id).data.params == {
-        "class_rows.Web Attack _ XSS": "700",
-        "class_rows.a_": "200",
+        f"best/{name}": str(number) for number, name in enumerate(names)
     }
 
 
@@ -251,11 +251,14 @@ def test_a_value_that_is_not_finite_is_left_out_and_never_a_zero(client, parent_
 
 def test_metrics_named_after_classes_are_logged_whatever_the_class_is_called(client, parent_id):
     with child_run(parent_id, "trial") as run:
-        run.log_metrics({"f1/Web Attack \u2013 XSS": 0.25, "f1/smurf.": 1.0, "f1/a:b?": 0.5}, step=3)
+        run.log_metrics(
+            {"f1/Web Attack \u2013 XSS": 0.25, "f1/smurf.": 1.0, "f1/a:b?": 0.5, "f1//": 1.0}, step=3
+        )
     assert client.get_run(run.id).data.metrics == {
         "f1/Web Attack _ XSS": 0.25,
         "f1/smurf.": 1.0,
         "f1/a_b_": 0.5,
+        "f1/_/_": 1.0,
     }
     assert curve(client, run, "f1/smurf.") == [(3, 1.0)]
 

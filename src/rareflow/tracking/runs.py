@@ -96,10 +96,16 @@ class Run:
     def log_params(self, params: Mapping[str, object]) -> None:
         """Log parameters as text; a key that the run has keeps its value: MLflow forbids a change.
 
-        A character that MLflow refuses in a key (class names have them) becomes an underscore.
+        What MLflow refuses in a key (class names have such characters) becomes an underscore, and of keys
+        that are the same then, the later ones get further underscores.
         """
         held = self._channel.write(lambda client, run_id: client.get_run(run_id)).data.params
-        named = {_key(key): redacted(str(value)) for key, value in params.items()}
+        named: dict[str, str] = {}
+        for key, value in params.items():
+            name = _key(key)
+            while name in named:
+                name += "_"
+            named[name] = redacted(str(value))
         fresh = [Param(key, value) for key, value in named.items() if key not in held]
         for start in range(0, len(fresh), PARAMS_PER_CALL):
             self._batch(params=fresh[start : start + PARAMS_PER_CALL])
@@ -284,5 +290,6 @@ def create_child(
 
 
 def _key(name: str) -> str:
-    """Make a name one that MLflow takes for a metric or a parameter."""
-    return re.sub(r"[^\w. /-]", "_", name)
+    """Make a name one that MLflow takes for a metric or a parameter: a path that leads nowhere else."""
+    parts = re.sub(r"[^\w. /-]", "_", name).split("/")
+    return "/".join("_" if part in {"", ".", ".."} else part for part in parts)
