@@ -226,6 +226,8 @@ BAD_OPTIONS = [
     ("tune", "--repeats", "0", "1"),
     ("tune", "--jobs", "0", "1, not '0'"),
     ("tune", "--seed", "-1", "0"),
+    ("evaluate", "--seed", "20261126120000", "4000000000"),
+    ("benchmark", "--seed", "4294967295", "4000000000"),
     ("tune", "--n-threads", "0", "1"),
     ("tune", "--rows", "many", "as an integer, not 'many'"),
     ("tune", "--tune-rows", "10", "2 rows for each of 8 classes"),

@@ -33,6 +33,7 @@ app = typer.Typer(
 )
 
 _FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
+_LARGEST_SEED, _MOST_SEEDS = 4_000_000_000, 100_000_000  # together with the splits below 2**32
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
 # What Typer raises for an option that is unknown or unfit; only a subclass has a public name.
@@ -84,7 +85,7 @@ SplitKind = Annotated[
     ),
 ]
 TestSize = Annotated[float, typer.Option(help="Share of the rows that test, between 0 and 1.")]
-Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0)]
+Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=_LARGEST_SEED)]
 Experiment = Annotated[
     str, typer.Option(help="MLflow experiment. Under `mlflow run` its own --experiment-name decides.")
 ]
@@ -332,8 +333,12 @@ def benchmark(
     test: Test = "",
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
-    seed: Annotated[int, typer.Option(help="The first seed of everything random.", min=0)] = 0,
-    seeds: Annotated[int, typer.Option(help="How many seeds, one after the other.", min=1)] = 10,
+    seed: Annotated[
+        int, typer.Option(help="The first seed of everything random.", min=0, max=_LARGEST_SEED)
+    ] = 0,
+    seeds: Annotated[
+        int, typer.Option(help="How many seeds, one after the other.", min=1, max=_MOST_SEEDS)
+    ] = 10,
     shots: Annotated[
         str,
         typer.Option(
