@@ -8,8 +8,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rareflow.data.splits import Split
 from rareflow.data.table import Table
 from rareflow.errors import lacks_memory
@@ -185,6 +183,6 @@ class Objective:
             self._cut[i] = self.table.take(split.train), self.table.take(split.test)
         return self._cut[i]
 
-    def mean(self, candidate: Candidate) -> float:
-        """Give a candidate's mean value over all splits."""
-        return float(np.mean([repeat.value for repeat in self.repeats(candidate)]))
+    def values(self, candidate: Candidate) -> list[float]:
+        """Give a candidate's value on each split."""
+        return [repeat.value for repeat in self.repeats(candidate)]

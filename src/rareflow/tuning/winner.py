@@ -1,4 +1,4 @@
-"""The winner: the best trials and RAW once more, on inner splits that the search never saw."""
+"""The winner: the best trials, the defaults and RAW once more, on inner splits that the search never saw."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+import numpy as np
 from optuna.trial import TrialState
 
 from rareflow.errors import StoreError
-from rareflow.tuning.space import Candidate
+from rareflow.tuning.space import DEFAULT, Candidate
+from rareflow.tuning.study import ROLE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Winner", "choose"]
 
-_FINALISTS = 2
+_FINALISTS = 2  # beside the defaults
 
 
 @dataclass(frozen=True)
@@ -30,37 +32,38 @@ class Winner:
     Parameters
     ----------
     trial
-        Number of the best trial that forges rows; where none does, of the first one beside RAW.
+        Number of the trial chosen among those that forge rows; where none does, of the first one beside RAW.
     candidate
         What it tried.
     val_macro_f1
         Its mean macro-F1 on the fresh splits, 0..1.
     raw_macro_f1
         RAW's on the same splits.
+    augment
+        Whether it leads RAW by more than a standard error: whether to forge rows at all.
     """
 
     trial: int
     candidate: Candidate
     val_macro_f1: float
     raw_macro_f1: float
-
-    @property
-    def augment(self) -> bool:
-        """Whether the study says that forging rows beats the table as it is."""
-        return self.val_macro_f1 > self.raw_macro_f1
+    augment: bool
 
 
 def choose(
     study: optuna.Study,
     fresh: Objective,
     *,
-    means: Callable[[Sequence[Candidate]], Iterable[float]] | None = None,
+    values: Callable[[Sequence[Candidate]], Iterable[Sequence[float]]] | None = None,
     on_score: Callable[[str, float], None] = lambda _name, _value: None,
 ) -> Winner:
-    """Score the study's finalists and RAW on fresh splits and give the best finalist beside RAW.
+    """Score RAW, the defaults and the study's finalists on fresh splits, and choose the simplest good one.
 
-    The best of many noisy values flatters itself; a second, independent score does not. Where no trial forges
-    a row for the training part, whose classes may have enough, the first one beside RAW is worth what RAW is.
+    The best of many noisy values flatters itself; a second, independent score does not. Where rows are few
+    that one is noisy too, so a finalist replaces the defaults only if it leads them by more than one standard
+    error of their difference, split by split, and so does anything RAW (the rule of one standard error,
+    Breiman, Friedman, Olshen and Stone 1984). Where no trial forges a row for the training part, whose
+    classes may have enough, the first one beside RAW is worth what RAW is.
 
     Parameters
     ----------
@@ -68,10 +71,11 @@ def choose(
         A study with at least one complete trial beside RAW.
     fresh
         An objective over splits of the same training part that the study did not use.
-    means
-        Gives what candidates are worth on those splits, in their order; ``None``: `Objective.mean` of each.
+    values
+        Gives what candidates are worth on each of those splits, in their order; ``None``:
+        `Objective.values` of each.
     on_score
-        Called with the name and the value of each scored candidate.
+        Called with the name and the mean value of each scored candidate.
 
     Raises
     ------
@@ -87,15 +91,38 @@ def choose(
         )
     counts = fresh.table.class_counts
     forging = [trial for trial in others if not Candidate.from_params(trial.params).is_raw(counts)]
-    finalists = sorted(forging, key=lambda trial: (-(trial.value or 0.0), trial.number))[:_FINALISTS]
+    by_value = sorted(forging, key=lambda trial: (-(trial.value or 0.0), trial.number))
+    defaults = [trial for trial in by_value if trial.user_attrs.get(ROLE) == DEFAULT]
+    finalists = defaults + [trial for trial in by_value if trial not in defaults][:_FINALISTS]
     candidates = [Candidate(), *(Candidate.from_params(trial.params) for trial in finalists)]
-    names = ["RAW", *(f"trial {trial.number}" for trial in finalists)]
-    values = []
-    for name, value in zip(names, (means or partial(map, fresh.mean))(candidates), strict=True):
-        on_score(name, value)
-        values.append(value)
-    raw, *scored = values
+    names = ["RAW", *(_name(trial) for trial in finalists)]
+    scored = []
+    for name, found in zip(names, (values or partial(map, fresh.values))(candidates), strict=True):
+        on_score(name, float(np.mean(found)))
+        scored.append(found)
+    raw, *scored = scored
     if not finalists:
-        return Winner(others[0].number, Candidate.from_params(others[0].params), raw, raw)
-    value, best = max(zip(scored, finalists, strict=True), key=lambda pair: pair[0])
-    return Winner(best.number, Candidate.from_params(best.params), value, raw)
+        mean = float(np.mean(raw))
+        return Winner(others[0].number, Candidate.from_params(others[0].params), mean, mean, augment=False)
+    best = 0
+    for place in range(1, len(finalists)):
+        best = place if _leads(scored[place], scored[best]) else best
+    return Winner(
+        finalists[best].number,
+        candidates[1 + best],
+        float(np.mean(scored[best])),
+        float(np.mean(raw)),
+        augment=_leads(scored[best], raw),
+    )
+
+
+def _name(trial: optuna.trial.FrozenTrial) -> str:
+    role = trial.user_attrs.get(ROLE)
+    return f"trial {trial.number} ({role})" if role else f"trial {trial.number}"
+
+
+def _leads(values: Sequence[float], others: Sequence[float]) -> bool:
+    """Tell whether values lead others by more than one standard error, split by split; one split has none."""
+    lead = np.subtract(values, others)
+    error = lead.std(ddof=1) / np.sqrt(len(lead)) if len(lead) > 1 else 0.0
+    return bool(lead.mean() > error)

@@ -29,7 +29,7 @@ from rareflow.workflows.report import log_data, score
 from rareflow.workflows.settings import Settings, check_launcher, check_least, limit_threads
 from rareflow.workflows.studying.briefing import Briefing
 from rareflow.workflows.studying.conclusion import conclusion
-from rareflow.workflows.studying.launchers import means_in_processes, work_in_processes
+from rareflow.workflows.studying.launchers import values_in_processes, work_in_processes
 from rareflow.workflows.studying.post import Post
 from rareflow.workflows.studying.task import Task
 
@@ -110,11 +110,11 @@ def run(settings: Settings, how: StudySettings) -> str:
         log_data(parent, settings)
         _search(study, task, settings, how, parent, uri)
         _log_study(parent, study, task)
-        say(f"Scoring RAW and the finalists on {how.repeats} fresh inner splits ...")
+        say(f"Scoring RAW, the defaults and the finalists on {how.repeats} fresh inner splits ...")
         winner = choose(
             study,
             task.fresh,
-            means=partial(means_in_processes, task.fresh, jobs=how.jobs) if how.jobs > 1 else None,
+            values=partial(values_in_processes, task.fresh, jobs=how.jobs) if how.jobs > 1 else None,
             on_score=lambda who, value: say(f"{who}: val_macro_f1 {value:.4f}"),
         )
         _log_winner(parent, winner)

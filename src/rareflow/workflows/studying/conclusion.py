@@ -42,4 +42,7 @@ def _verdict(winner: Winner, class_counts: Mapping[str, int]) -> str:
         return f"Trial {winner.trial} beats the table as it is"
     if winner.candidate.is_raw(class_counts):
         return "No augmentation is best: no complete trial forges a row for this table"
-    return f"No augmentation is best: trial {winner.trial}, the best that forges rows, does not beat RAW"
+    return (
+        f"No augmentation is best: trial {winner.trial}, the best that forges rows, does not lead RAW by "
+        "more than a standard error"
+    )

@@ -7,8 +7,6 @@ import signal
 from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from rareflow.errors import RareflowError
 from rareflow.tracking.store import use_store
 from rareflow.workflows.interruption import stoppable
@@ -23,7 +21,7 @@ if TYPE_CHECKING:
     from rareflow.tuning.space import Candidate
     from rareflow.workflows.studying.post import Post
 
-__all__ = ["means_in_processes", "work_in_processes"]
+__all__ = ["values_in_processes", "work_in_processes"]
 
 _PATIENCE_S = 30  # for a worker that is told to stop
 
@@ -53,8 +51,10 @@ def work_in_processes(post: Post, objective: Objective, *, jobs: int) -> None:
         _stop([worker for worker in workers if worker.is_alive()])
 
 
-def means_in_processes(objective: Objective, candidates: Sequence[Candidate], *, jobs: int) -> list[float]:
-    """Give what `Objective.mean` gives for each candidate, to the last bit; processes share out the splits.
+def values_in_processes(
+    objective: Objective, candidates: Sequence[Candidate], *, jobs: int
+) -> list[list[float]]:
+    """Give what `Objective.values` gives for each candidate, to the last bit; processes share out the splits.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def means_in_processes(objective: Objective, candidates: Sequence[Candidate], *,
         name=lambda task: f"fresh split {tasks[task][1] + 1}",
     )  # fmt: skip
     values = [value for _, value in sorted(found)]
-    return [float(np.mean(part)) for part in np.reshape(values, (len(candidates), len(splits)))]
+    return [values[start : start + len(splits)] for start in range(0, len(values), len(splits))]
 
 
 def _value(objective: Objective, tasks: Sequence[tuple[Candidate, int]], task: int) -> float:
