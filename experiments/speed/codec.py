@@ -20,8 +20,8 @@ from machine import FOLDER, machine, median, mixed, wide
 from rareflow.generators import portable
 from rareflow.generators.anchors import ANCHORS_PER_CLASS
 from rareflow.generators.assembly import assemble
-from rareflow.generators.codec import CODECS, Codec, Encoded
-from rareflow.generators.portable import PortableGenerator
+from rareflow.generators.codec import Codec, Encoded
+from rareflow.generators.portable import CODECS, PortableGenerator
 from rareflow.generators.training import Networks, seeded
 from rareflow.generators.training_config import TrainingConfig
 from rareflow.workflows.settings import limit_threads

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rareflow.errors import DataError
-from rareflow.generators.codec import CODECS, Codec
+from rareflow.generators.codec import Codec
+from rareflow.generators.portable import CODECS
 from tests.generators.tables import mixed, untrained
 
 # A table of constants has no codec space: the estimator refuses it, yet the codec's laws hold for it.

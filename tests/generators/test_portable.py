@@ -12,9 +12,8 @@ import pytest
 import torch
 
 from rareflow.generators import portable
-from rareflow.generators.codec import CODECS
 from rareflow.generators.networks import Decoder, activate, membership
-from rareflow.generators.portable import SAMPLING_MODES, SNAPS, Layout, PortableGenerator, _nearest
+from rareflow.generators.portable import CODECS, SAMPLING_MODES, SNAPS, Layout, PortableGenerator, _nearest
 from tests.generators.tables import mixed, untrained
 
 CLASSES = ["common", "pair", "rare", "single"]

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rareflow.generators import scalars
-from rareflow.generators.codec import CODECS
+from rareflow.generators.portable import CODECS
 from rareflow.generators.scalars import fit_scalar, scale_numbers
 
 LAW = settings(max_examples=60, deadline=None, derandomize=True)
