@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from rareflow.evaluation.plots import AFTER, BEFORE, INK, bare
+from rareflow.evaluation.plots import AFTER, BEFORE, INK, bare, literal
 from rareflow.evaluation.tables import scores_by_seed
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def scarcity_figure(results: pd.DataFrame) -> Figure:
     axes.yaxis.set_major_formatter(PercentFormatter(100))
     bare(axes, "y")
     figure.legend(loc="outside right center", frameon=False)
-    return figure
+    return literal(figure)
 
 
 def forest_figure(comparisons: Sequence[Paired], title: str) -> Figure:
@@ -93,7 +93,7 @@ def forest_figure(comparisons: Sequence[Paired], title: str) -> Figure:
     axes.set_xlabel("Difference of macro F1 in points, 95 % interval (filled: p < 0.05 after Holm)")
     axes.set_title(title)
     bare(axes)
-    return figure
+    return literal(figure)
 
 
 def class_figure(classes: pd.DataFrame, before: str, after: str, title: str) -> Figure:
@@ -127,7 +127,7 @@ def class_figure(classes: pd.DataFrame, before: str, after: str, title: str) -> 
     axes.set_title(title)
     bare(axes)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    return figure
+    return literal(figure)
 
 
 def _line_style(name: str, names: list[str]) -> tuple[str, str, float]:

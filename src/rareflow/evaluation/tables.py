@@ -15,6 +15,7 @@ import numpy as np
 
 from rareflow.evaluation.published import METRICS
 from rareflow.evaluation.statistics import average_ranks, best_other, compare_paired, holm
+from rareflow.markdown import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,9 +48,7 @@ _DETECTORS = {"xgb": "XGB", "rf": "RF", "dt": "DT"}
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a Markdown table; the first column is text, the others are figures."""
-    lines = [f"| {' | '.join(header)} |", "|---|" + "---:|" * (len(header) - 1)]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join(lines)
+    return "\n".join([line(header), "|---|" + "---:|" * (len(header) - 1), *map(line, rows)])
 
 
 def macro_table(results: pd.DataFrame, published: PublishedTable | None = None) -> str:
