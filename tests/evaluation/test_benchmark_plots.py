@@ -6,7 +6,7 @@ import pytest
 
 from rareflow.evaluation.benchmark_plots import class_figure, forest_figure, scarcity_figure
 from rareflow.evaluation.statistics import against
-from rareflow.evaluation.tables import scores_by_seed
+from rareflow.evaluation.tables import compare_each, scores_by_seed
 from tests.evaluation.results_frames import classes, results
 
 
@@ -71,6 +71,27 @@ def test_one_seed_has_a_point_without_an_interval():
     axes = drawn(forest_figure(against(scores_by_seed(results({"RAW": [0.5], "SMOTE": [0.6]})), "RAW"), ""))
     assert list(axes.lines[1].get_xdata()) == pytest.approx([10])
     assert len(axes.collections) == 0
+
+
+def test_what_has_no_interval_is_never_filled_and_the_axis_does_not_speak_of_one():
+    scores = pd.DataFrame({"RAW": [0.0] * 8, "rareflow": [1.0, 2, 3, 4, 5, 6, 7, 8]})
+    found = compare_each(scores, {"rareflow": "RAW"}, tested=False)
+    axes = drawn(forest_figure(list(found.values()), "a title"))
+    assert len(axes.collections) == 0
+    assert axes.lines[1].get_markerfacecolor() == "white"
+    assert axes.get_xlabel() == "Difference of macro F1 in points, without an interval"
+
+
+def test_dollars_in_the_name_of_a_class_or_an_augmenter_are_no_formula():
+    names = {name: [0.5] for name in (r"$\x$", "$_$")}
+    axes = drawn(
+        class_figure(
+            classes({"RAW": names, r"$\y$": names}, support=dict.fromkeys(names, 3)), "RAW", r"$\y$", r"$\z$"
+        )
+    )
+    assert ticks(axes.get_yticklabels()) == [r"$\x$ (3)", "$_$ (3)"]
+    drawn(scarcity_figure(results({r"$\x$": [0.5], "$_$": [0.6]})))
+    drawn(forest_figure(against(pd.DataFrame({r"$\x$": [0.5], "$_$": [0.6]}), "$_$"), r"$\z$"))
 
 
 def test_classes_before_and_after_have_the_rarest_at_the_top_and_an_unscored_one_no_mark():

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 
 from rareflow.errors import ConfigError, DataError
+from rareflow.evaluation import classifiers
 from rareflow.evaluation.classifiers import check_detectors
 from rareflow.evaluation.detectors import DETECTORS, FeatureEncoder, evaluate_detectors, macro_f1
 
@@ -300,3 +301,22 @@ def test_odds_of_a_strange_class_are_refused():
 def test_odds_that_are_no_positive_number_are_refused(factor):
     with pytest.raises(ConfigError, match="the odds of class 'calm' must be a finite number above 0, not"):
         judge(traffic(), traffic(), odds={"calm": factor})
+
+
+@pytest.mark.parametrize("odds", [None, {"calm": 2.0}])
+def test_a_classifier_that_cannot_take_the_rows_is_named_with_the_reason_and_the_remedy(odds):
+    name = "sklearn.neighbors.RadiusNeighborsClassifier"
+    with pytest.raises(ConfigError) as refused:
+        judge(traffic(9), traffic(seed=1), detectors=("dt", name), odds=odds)
+    said = str(refused.value)
+    assert said.startswith(f"detector {name!r} fails on 9 training rows of 3 classes and 300 rows to predict")
+    assert said.endswith("; take another detector, or give more rows")
+
+
+def test_an_error_within_our_own_detectors_is_a_bug_and_comes_as_it_is(monkeypatch):
+    def fail(*_args, **_options):
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(classifiers.DecisionTreeClassifier, "fit", fail)
+    with pytest.raises(ValueError, match=r"^a bug$"):
+        judge(traffic(), traffic(), detectors=("dt",))

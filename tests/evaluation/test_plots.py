@@ -9,8 +9,8 @@ from rareflow.evaluation.metrics import score
 from rareflow.evaluation.plots import confusion_figure, loss_curves_figure, per_class_f1_figure
 
 
-def scores_of(confusion):
-    labels = [f"class {i}" for i in range(len(confusion))]
+def scores_of(confusion, labels=None):
+    labels = labels or [f"class {i}" for i in range(len(confusion))]
     true, predicted = np.indices(np.shape(confusion)).reshape(2, -1).repeat(np.ravel(confusion), axis=1)
     names = np.array(labels, dtype=object)
     return score(names[true], names[predicted], labels=labels)
@@ -78,6 +78,15 @@ def test_every_loss_that_was_logged_has_its_panel(length):
 def test_a_loss_that_some_steps_lack_is_drawn_over_those_that_hold_it():
     figure = loss_curves_figure([{"step": 1, "critic": 2.0, "kl": 0.5}, {"step": 2, "critic": 1.0}])
     assert figure.axes[1].lines[0].get_xdata().tolist() == [1]
+
+
+def test_dollars_in_the_name_of_a_class_are_no_formula():
+    scores = scores_of([[3, 1], [1, 3]], [r"$\x$", "$_$"])
+    figure = confusion_figure(scores, r"$\y$")
+    texts(figure)
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == [r"$\x$", "$_$"]
+    pair = {"dt": scores, "my.$_$": scores}
+    texts(per_class_f1_figure(pair, pair, r"$\y$"))
 
 
 def test_scores_of_different_detectors_are_refused():

@@ -13,6 +13,7 @@ from rareflow.evaluation.statistics import (
     against,
     average_ranks,
     best_other,
+    comparable,
     compare_paired,
     holm,
     signed_rank_p,
@@ -128,6 +129,32 @@ def test_the_best_other_has_the_highest_mean_of_the_others():
     assert best_other(scores, "b") == "ours"
 
 
+def test_one_lucky_seed_does_not_make_the_best_other():
+    scores = frame(ours=[5.0] * 4, steady=[3.0, 4, 3, 4], lucky=[99.0, np.nan, np.nan, np.nan])
+    assert best_other(scores, "ours") == "steady"
+    assert best_other(scores, "lucky") == "ours"
+
+
+def test_the_best_other_is_the_best_on_the_seeds_of_the_one_that_is_compared():
+    scores = frame(ours=[1.0, 2.0, np.nan], elsewhere=[0.0, 0.0, 99.0], here=[1.0, 1.0, 1.0])
+    assert best_other(scores, "ours") == "here"
+
+
+def test_where_nobody_has_all_the_seeds_those_that_share_most_are_compared():
+    scores = frame(ours=[1.0] * 3, two=[5.0, 5.0, np.nan], one=[np.nan, np.nan, 9.0], void=[np.nan] * 3)
+    assert best_other(scores, "ours") == "two"
+    with pytest.raises(DataError, match="no augmenter but 'two' with its seeds"):
+        best_other(scores[["two", "one"]], "two")
+
+
+def test_what_is_comparable_keeps_most_scores_and_the_order_of_the_augmenters():
+    gap = np.nan
+    scores = frame(lucky=[gap, gap, 9.0, gap], a=[1.0, 2, 3, gap], b=[1.0, 2, 3, 4], c=[gap, 2.0, 3, 4])
+    assert comparable(scores).to_dict("list") == {"a": [2.0, 3.0], "b": [2.0, 3.0], "c": [2.0, 3.0]}
+    assert comparable(frame(a=[1.0, gap], b=[gap, 1.0])).empty
+    assert comparable(frame(a=[1.0, gap])).to_dict("list") == {"a": [1.0]}
+
+
 def test_average_ranks_are_friedmans():
     rng = np.random.default_rng(1)
     scores = frame(a=rng.normal(size=12), b=rng.normal(size=12) + 2, c=rng.normal(size=12) + 0.5)
@@ -173,10 +200,10 @@ def test_augmenters_without_a_seed_in_common_are_refused():
 
 
 def test_a_lone_augmenter_has_no_best_other():
-    with pytest.raises(DataError, match="there is no augmenter but 'a'; score another one beside it"):
+    with pytest.raises(DataError, match="no augmenter but 'a' with its seeds; score another one beside it"):
         best_other(frame(a=[1.0]), "a")
 
 
 def test_ranks_over_no_whole_seed_are_refused():
-    with pytest.raises(DataError, match="no seed has the scores of all augmenters; finish the benchmark"):
+    with pytest.raises(DataError, match="no two augmenters have a seed in common; finish the benchmark"):
         average_ranks(frame(a=[1.0, np.nan], b=[np.nan, 1.0]))

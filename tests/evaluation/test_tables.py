@@ -30,6 +30,12 @@ def test_a_table_has_text_on_the_left_and_figures_on_the_right():
     assert markdown(["a", "b"], [["x", "1"]]) == "| a | b |\n|---|---:|\n| x | 1 |"
 
 
+def test_a_class_with_bars_and_line_ends_in_its_name_stays_one_cell():
+    name = "a|b\\|c\nd"
+    table = class_table(classes({"RAW": {name: [0.5]}}, support={name: 3}))
+    assert table.splitlines()[2:] == [r"| a\|b\\\|c d | 3 | 50.0 |"]
+
+
 def test_the_macro_table_has_the_papers_layout_in_percent():
     header, raw, smote = lines(macro_table(results({"RAW": [0.5, 0.6], "SMOTE": [0.7, 0.7]})))
     assert header == [
@@ -100,8 +106,30 @@ def test_augmenters_without_a_seed_in_common_are_not_compared():
     frame = results({"RAW": [0.5, 0.6], "SMOTE": [0.7, 0.8]})
     apart = frame[(frame["augmenter"] == "RAW") == (frame["seed"] == 0)]
     _, raw, smote = lines(comparison_table(apart))
-    assert raw[2:] == ["-", "-", "-", "-", "-", "-"]
-    assert smote[2:] == ["-", "-", "-", "-", "-", "-"]
+    assert raw[3:] == ["-", "-", "-", "-", "-", "-"]
+    assert smote[3:] == ["-", "-", "-", "-", "-", "-"]
+
+
+def test_an_augmenter_with_one_seed_takes_nothing_from_the_others_and_the_seeds_are_shown():
+    rng = np.random.default_rng(0)
+    raw = rng.uniform(0.4, 0.6, 10)
+    steady = {"RAW": raw, "SMOTE": raw + 0.05, "rareflow": raw + rng.uniform(0.08, 0.1, 10)}
+    header, *alone = lines(comparison_table(results(steady)))
+    wider, *beside, lucky = lines(comparison_table(results(steady | {"WGAN": [0.99]})))
+    assert "seeds" not in header
+    assert wider == [header[0], "seeds", *header[1:]]
+    assert [[name, *rest] for name, _, *rest in beside] == alone
+    assert [seeds for _, seeds, *_ in beside] == ["10"] * 3
+    assert lucky[:2] == ["WGAN", "1"]
+    assert lucky[4:6] == ["-", "rareflow"]
+    assert lucky[7:] == ["-", "-"]
+
+
+def test_where_the_seeds_say_nothing_of_other_data_there_is_no_interval_and_no_p():
+    frame = results({"RAW": [0.5, 0.52, 0.51], "SMOTE": [0.6, 0.62, 0.61], "WGAN": [0.4, 0.41, 0.45]})
+    _, raw, smote, _ = lines(comparison_table(frame, tested=False))
+    assert raw == ["RAW", "50.00 ± 1.00", "-", "-", "SMOTE", "-10.00 [-]", "-", "2.00"]
+    assert smote == ["SMOTE", "60.00 ± 1.00", "+10.00 [-]", "-", "RAW", "+10.00 [-]", "-", "1.00"]
 
 
 def test_holms_family_counts_those_that_were_compared():

@@ -9,7 +9,7 @@ from rareflow.tuning.study import enqueue_references, open_study
 from rareflow.tuning.work import work
 from tests.tuning.fakes import FakeObjective, Recorder, by_noise
 
-COUNTS = {"Normal traffic": 90, "Web Attack \u2013 XSS": 20, "a.b, $c": 6, "<b>\u00e9": 5}
+COUNTS = {"Normal traffic": 90, "Web Attack \u2013 XSS": 20, "a.b, $c": 6, r"$\x$": 6, "<b>\u00e9": 5}
 HISTORY = ["optimisation_history.html", "optimisation_history.png"]
 COMPARED = [
     "parallel_coordinates.html",

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import mlflow
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -59,7 +60,7 @@ def spoil(monkeypatch, number, error):
 @pytest.fixture
 def without_figures(monkeypatch):
     """They take a second each time."""
-    monkeypatch.setattr(report, "_figures", lambda _frames: iter(()))
+    monkeypatch.setattr(report, "_figures", lambda *_: iter(()))
 
 
 @pytest.fixture(scope="module")
@@ -233,6 +234,60 @@ def test_bad_options_are_refused_before_anything_is_written(words, said, place):
     assert ended.code == 2
     assert said in ended.said[0]
     assert not (place.folder / "never").exists()
+
+
+def a_class_of_equal_rows():
+    """A table whose class of three equal rows cannot stand on both sides of a grouped split."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.normal(size=(90, 2)), columns=["x", "y"])
+    frame["label"] = ["calm"] * 60 + ["flood"] * 27 + ["scan"] * 3
+    frame.loc[frame["label"] == "scan", ["x", "y"]] = 1.0
+    frame.to_csv("equal.csv", index=False)
+    return ("benchmark", "--data", "equal.csv", "--label", "label", "--seeds", 1, "--augmenters", "RAW")
+
+
+@pytest.mark.usefixtures("without_figures")
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_table_that_cannot_be_split_is_refused_before_anything_is_written(jobs, place):
+    words = (*a_class_of_equal_rows(), "--detectors", "dt", "--jobs", jobs, "--out", f"equal-{jobs}")
+    runs = len(parents(place))
+    refused = rareflow(*words, "--split", "grouped")
+    assert refused.code == 2
+    assert refused.said[0].startswith("rareflow: 10 shots, seed 0, RAW: class 'scan' cannot be both")
+    assert not Path(f"equal-{jobs}").exists()
+    assert len(parents(place)) == runs
+    assert rareflow(*words, "--split", "random").code == 0
+
+
+@pytest.mark.usefixtures("without_figures", "place")
+def test_a_benchmark_stopped_before_its_first_cell_may_be_begun_with_other_options(monkeypatch):
+    with monkeypatch.context() as patch:
+        spoil(patch, 1, KeyboardInterrupt())
+        assert rareflow(*COMMAND, "--out", "begun", "--repeats", 2).code == 130
+    ended = rareflow(*COMMAND, "--out", "begun")
+    assert ended.code == 0, ended.said
+    assert equal("begun", "whole")
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_detector_that_cannot_learn_is_named_with_the_cell_and_the_remedy(place):
+    detector = "sklearn.neighbors.RadiusNeighborsClassifier"
+    ended = rareflow(*a_class_of_equal_rows(), "--detectors", detector, "--shots", 2, "--out", "radius")
+    assert ended.code == 2
+    assert ended.said[0].startswith(f"rareflow: 2 shots, seed 0, RAW: detector '{detector}' fails on ")
+    assert ended.said[0].endswith("; take another detector, or give more rows")
+    assert not (place.folder / "radius").exists()
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_file_that_is_missing_is_named_and_the_results_stay(place):
+    shutil.copytree(place.folder / "whole", place.folder / "cut")
+    (place.folder / "cut" / "classes.csv").unlink()
+    before = (place.folder / "cut" / "results.csv").read_bytes()
+    ended = rareflow(*COMMAND, "--seeds", 3, "--out", "cut")
+    assert ended.code == 2
+    assert "--out 'cut' holds results.csv but no classes.csv" in ended.said[0]
+    assert (place.folder / "cut" / "results.csv").read_bytes() == before
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -27,15 +27,15 @@ QUALITY = Quality(
 )
 
 
-def card(**changes):
-    frame = pd.DataFrame({"x": range(12), "result": ["Normal"] * 9 + ["DOS"] * 3})
+def card(rare="DOS", **changes):
+    frame = pd.DataFrame({"x": range(12), "result": ["Normal"] * 9 + [rare] * 3})
     table = replace(Table(frame, Schema.infer(frame[["x"]]), "result", name="plant"), **changes)
     return model_card(
         table,
         digest="0123456789abcdef" * 4,
         protocol="random split, test size 0.3, seed 0",
         val={"RAW": 0.5, "rareflow": 0.625},
-        class_rows={"DOS": 700},
+        class_rows={rare: 700},
         params={"latent_dim": 8},
         comparison=COMPARISON,
         quality=QUALITY,
@@ -61,6 +61,10 @@ def test_a_card_says_what_it_is_on_which_data_how_scored_its_limits_and_its_use(
         assert part in written, part
     assert markdown_table(COMPARISON) in written
     assert QUALITY.to_markdown() in written
+
+
+def test_a_bar_in_the_name_of_a_class_ends_no_cell():
+    assert r"| a\|b | 3 | 6 |" in card("a|b")
 
 
 def test_a_card_never_calls_simulated_rows_real():

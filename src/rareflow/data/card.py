@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rareflow.data.survey import Survey
+from rareflow.markdown import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,12 +90,9 @@ def _span(column: Column) -> str:
 
 
 def _bullets(lines: Iterable[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {each}" for each in lines)
 
 
 def _grid(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Lay out a Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(
-        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in lines
-    )
+    return "\n".join(line(cells) for cells in (header, ["---"] * len(header), *rows))

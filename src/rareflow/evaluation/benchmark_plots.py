@@ -5,6 +5,7 @@ Drawn without pyplot's global state, in the colour-blind safe colours of Okabe a
 
 from __future__ import annotations
 
+from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
-from rareflow.evaluation.plots import AFTER, BEFORE, INK, bare
+from rareflow.evaluation.plots import AFTER, BEFORE, INK, bare, literal
 from rareflow.evaluation.tables import scores_by_seed
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def scarcity_figure(results: pd.DataFrame) -> Figure:
     axes.yaxis.set_major_formatter(PercentFormatter(100))
     bare(axes, "y")
     figure.legend(loc="outside right center", frameon=False)
-    return figure
+    return literal(figure)
 
 
 def forest_figure(comparisons: Sequence[Paired], title: str) -> Figure:
@@ -74,7 +75,7 @@ def forest_figure(comparisons: Sequence[Paired], title: str) -> Figure:
     Parameters
     ----------
     comparisons
-        In percentage points, from the top to the bottom; one seed has no interval.
+        In percentage points, from the top to the bottom; one whose interval is NaN has a point alone.
     title
         The figure's title.
     """
@@ -83,17 +84,19 @@ def forest_figure(comparisons: Sequence[Paired], title: str) -> Figure:
     axes.axvline(0, color=INK, linewidth=1)
     for place, each in enumerate(comparisons):
         colour = AFTER if each.augmenter == _OURS else INK
-        filled = colour if each.seeds > 1 and each.p_holm < _LEVEL else "white"
-        if each.seeds > 1:
+        filled = colour if each.p_holm < _LEVEL else "white"
+        if not isnan(each.low):
             axes.hlines(place, each.low, each.high, color=colour, linewidth=1.5)
         axes.plot(each.difference, place, "o", color=colour, markerfacecolor=filled, markersize=6)
     names = [f"{each.augmenter} \N{MINUS SIGN} {each.reference}" for each in comparisons]
     axes.set_yticks(range(len(comparisons)), names)
     axes.set_ylim(len(comparisons) - 0.5, -0.5)
-    axes.set_xlabel("Difference of macro F1 in points, 95 % interval (filled: p < 0.05 after Holm)")
+    has_intervals = not all(isnan(each.low) for each in comparisons)
+    proof = "95 % interval (filled: p < 0.05 after Holm)" if has_intervals else "without an interval"
+    axes.set_xlabel(f"Difference of macro F1 in points, {proof}")
     axes.set_title(title)
     bare(axes)
-    return figure
+    return literal(figure)
 
 
 def class_figure(classes: pd.DataFrame, before: str, after: str, title: str) -> Figure:
@@ -127,7 +130,7 @@ def class_figure(classes: pd.DataFrame, before: str, after: str, title: str) -> 
     axes.set_title(title)
     bare(axes)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    return figure
+    return literal(figure)
 
 
 def _line_style(name: str, names: list[str]) -> tuple[str, str, float]:

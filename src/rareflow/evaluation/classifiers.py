@@ -94,11 +94,37 @@ def fit_predict(
     -------
     ndarray
         Predicted codes, shape ``(test rows,)``.
+
+    Raises
+    ------
+    ConfigError
+        If a classifier by import path cannot learn from these rows, or say nothing of those.
     """
     model = _make(name, seed=seed, n_threads=n_threads)
     rows: tuple[NDArray[Any], NDArray[Any]] = (train, test)
     if not get_tags(model).input_tags.allow_nan:
         rows = _completed(train, test)
+    try:
+        return _predicted(name, model, rows, codes, weight, odds)
+    except ValueError as err:  # what scikit-learn raises for rows that are too few or unlike what it knows
+        if name in DETECTORS:
+            raise
+        reason = " ".join(str(err).split()).rstrip(".")
+        raise ConfigError(
+            f"detector {name!r} fails on {len(train)} training rows of {codes.max() + 1} classes and "
+            f"{len(test)} rows to predict ({reason}); take another detector, or give more rows"
+        ) from err
+
+
+def _predicted(
+    name: str,
+    model: Any,  # noqa: ANN401 - scikit-learn is untyped
+    rows: tuple[NDArray[Any], NDArray[Any]],
+    codes: NDArray[np.intp],
+    weight: NDArray[np.float64] | None,
+    odds: NDArray[np.float64] | None,
+) -> NDArray[np.intp]:
+    """Fit a detector and predict, see `fit_predict`."""
     # scikit-learn finds NaN by summing columns, and values near 1e38 overflow such a sum to no harm.
     with np.errstate(over="ignore", invalid="ignore"):
         if weight is None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter, PercentFormatter
 
 from rareflow.errors import DataError
@@ -18,7 +19,16 @@ if TYPE_CHECKING:
 
     from rareflow.evaluation.metrics import Scores
 
-__all__ = ["AFTER", "BEFORE", "INK", "bare", "confusion_figure", "loss_curves_figure", "per_class_f1_figure"]
+__all__ = [
+    "AFTER",
+    "BEFORE",
+    "INK",
+    "bare",
+    "confusion_figure",
+    "literal",
+    "loss_curves_figure",
+    "per_class_f1_figure",
+]
 
 BEFORE, AFTER, INK = "#b3b8bf", "#0072b2", "#333333"
 """Colours of every figure: what was before, what is after (the blue of Okabe and Ito), what is written."""
@@ -69,7 +79,7 @@ def confusion_figure(scores: Scores, title: str) -> Figure:
     bar = figure.colorbar(image, ax=axes, shrink=0.6, format=PercentFormatter(1, decimals=0))
     bar.set_label("Share of the true class")
     bar.outline.set_visible(False)
-    return figure
+    return literal(figure)
 
 
 def per_class_f1_figure(before: Mapping[str, Scores], after: Mapping[str, Scores], title: str) -> Figure:
@@ -104,7 +114,7 @@ def per_class_f1_figure(before: Mapping[str, Scores], after: Mapping[str, Scores
     panels[0].set_ylabel("Class (test rows)")
     figure.suptitle(title)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
-    return figure
+    return literal(figure)
 
 
 def loss_curves_figure(history: Sequence[Mapping[str, float]]) -> Figure:
@@ -180,3 +190,14 @@ def bare(axes: Axes, grid: Literal["x", "y"] = "x") -> None:
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.grid(axis=grid, color="#e6e6e6", linewidth=0.8)
     axes.set_axisbelow(True)
+
+
+def literal(figure: Figure) -> Figure:
+    """Have a finished figure's texts drawn as they are: dollars in a class's name make no formula of it.
+
+    The ticks that an axis writes itself, once it is drawn, stay formulas.
+    """
+    for text in figure.findobj(Text):
+        if "$" in text.get_text():
+            text.set_parse_math(False)
+    return figure

@@ -27,6 +27,7 @@ __all__ = [
     "against",
     "average_ranks",
     "best_other",
+    "comparable",
     "compare_paired",
     "holm",
     "signed_rank_p",
@@ -49,11 +50,11 @@ class Paired:
     difference
         Mean of augmenter minus reference, in the unit of the scores.
     low, high
-        95 % t interval of the difference; NaN from one seed.
+        95 % t interval of the difference; NaN where the seeds allow none, as one seed.
     p
         Wilcoxon's signed-rank test, two-sided, exact.
     p_holm
-        The same after Holm's correction over the family it was made with.
+        The same after Holm's correction over the family it was made with; NaN where it was not tested.
     """
 
     augmenter: str
@@ -73,9 +74,9 @@ class Ranks:
     Parameters
     ----------
     ranks
-        Average rank by augmenter, 1 the best, the best first.
+        Average rank by augmenter, 1 the best, the best first; of those that are `comparable` alone.
     seeds
-        How many seeds all augmenters have.
+        How many seeds they all have.
     p
         Friedman's test that all rank alike; NaN with fewer than three augmenters or two seeds.
     critical_difference
@@ -134,16 +135,36 @@ def against(scores: pd.DataFrame, reference: str) -> list[Paired]:
 def best_other(scores: pd.DataFrame, augmenter: str) -> str:
     """Give the augmenter with the highest mean among the others, of equals the first.
 
+    Means over different seeds do not compare: one lucky seed would be the best. So only seeds that the
+    augmenter has count, and only those others that have all of them; if none has, those that have most.
+
     Raises
     ------
     DataError
-        If there is no such augmenter, or no other one.
+        If there is no such augmenter, or no other one that shares a seed with it.
     """
     _check(scores, augmenter)
-    means = scores.drop(columns=augmenter).mean().dropna()
-    if means.empty:
-        raise DataError(f"there is no augmenter but {augmenter!r}; score another one beside it")
+    others = scores[scores[augmenter].notna()].drop(columns=augmenter)
+    shared = others.count()
+    if not shared.any():
+        raise DataError(
+            f"there is no augmenter but {augmenter!r} with its seeds; score another one beside it"
+        )
+    means = others.loc[:, shared == shared.max()].mean()
     return str(means.index[int(means.to_numpy().argmax())])
+
+
+def comparable(scores: pd.DataFrame) -> pd.DataFrame:
+    """Give the largest score frame without a gap: augmenters that have most seeds, and the seeds of them all.
+
+    One augmenter with a seed or two does not cost the others theirs. Of equally many scores those of more
+    augmenters are taken; two augmenters at least, if there are two. Without a row where these share no seed.
+    """
+    by_seeds = scores.count().sort_values(ascending=False, kind="stable").index
+    least = min(2, len(by_seeds))
+    blocks = [scores[list(by_seeds[:n])].dropna() for n in range(len(by_seeds), least - 1, -1)]
+    largest = max(blocks, key=lambda block: block.size)
+    return largest[[name for name in scores.columns if name in largest]]
 
 
 def signed_rank_p(differences: ArrayLike) -> float:
@@ -185,17 +206,17 @@ def average_ranks(scores: pd.DataFrame) -> Ranks:
     Parameters
     ----------
     scores
-        Score frame; seeds that an augmenter lacks are left out, ties share their mean rank.
+        Score frame; what is not `comparable` in it is left out, ties share their mean rank.
 
     Raises
     ------
     DataError
-        If no seed has all augmenters.
+        If no two augmenters have a seed in common.
     """
-    whole = scores.dropna().round(_DIGITS)
+    whole = comparable(scores).round(_DIGITS)
     seeds, augmenters = whole.shape
     if not seeds:
-        raise DataError("no seed has the scores of all augmenters; finish the benchmark or leave some out")
+        raise DataError("no two augmenters have a seed in common; finish the benchmark")
     each = whole.rank(axis=1, ascending=False)
     ranks = each.mean().sort_values(kind="stable")
     if augmenters < 3 or seeds < 2:  # noqa: PLR2004 - with fewer there is nothing to test

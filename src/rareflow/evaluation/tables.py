@@ -8,13 +8,14 @@ in the order in which the frame has them. A figure that the seeds do not allow i
 from __future__ import annotations
 
 from dataclasses import replace
-from math import isnan
+from math import isnan, nan
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rareflow.evaluation.published import METRICS
-from rareflow.evaluation.statistics import average_ranks, best_other, compare_paired, holm
+from rareflow.evaluation.statistics import average_ranks, best_other, comparable, compare_paired, holm
+from rareflow.markdown import line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -47,9 +48,7 @@ _DETECTORS = {"xgb": "XGB", "rf": "RF", "dt": "DT"}
 
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Write a Markdown table; the first column is text, the others are figures."""
-    lines = [f"| {' | '.join(header)} |", "|---|" + "---:|" * (len(header) - 1)]
-    lines += [f"| {' | '.join(row)} |" for row in rows]
-    return "\n".join(lines)
+    return "\n".join([line(header), "|---|" + "---:|" * (len(header) - 1), *map(line, rows)])
 
 
 def macro_table(results: pd.DataFrame, published: PublishedTable | None = None) -> str:
@@ -92,21 +91,34 @@ def class_table(classes: pd.DataFrame) -> str:
     return markdown(["F1, %", "test rows", *augmenters], rows)
 
 
-def comparison_table(results: pd.DataFrame, reference: str = RAW) -> str:
+def comparison_table(results: pd.DataFrame, reference: str = RAW, *, tested: bool = True) -> str:
     """Write what each augmenter gains over one of them and over the best of the others, seed by seed.
 
     Macro-F1 is the mean over the detectors, in percent. Differences are in points, with their 95 % t
     interval and the p of Wilcoxon's signed-rank test after Holm's correction over the column. The rank is the
-    mean over the seeds that all augmenters have.
+    mean over the seeds of the augmenters that are comparable. Where a seed lacks an augmenter, each has its
+    number of seeds beside it.
+
+    Parameters
+    ----------
+    results
+        The results of one number of shots.
+    reference
+        The augmenter that all are compared with.
+    tested
+        As in `compare_each`.
     """
     scores = scores_by_seed(results)
-    over_reference = compare_each(scores, dict.fromkeys(scores.columns, reference))
-    over_best = compare_each(scores, best_others(scores))
-    ranks = dict(average_ranks(scores).ranks.items()) if len(scores.dropna()) else {}
-    header = ["augmenter", "macro F1, %", f"over {reference}", "p", "best other", "over it", "p", "rank"]
+    over_reference = compare_each(scores, dict.fromkeys(scores.columns, reference), tested=tested)
+    over_best = compare_each(scores, best_others(scores), tested=tested)
+    ranks = dict(average_ranks(scores).ranks.items()) if len(comparable(scores)) else {}
+    seeds = scores.count() if scores.isna().any(axis=None) else None
+    header = ["augmenter", *([] if seeds is None else ["seeds"]), "macro F1, %"]
+    header += [f"over {reference}", "p", "best other", "over it", "p", "rank"]
     rows = [
         [
             name,
+            *([] if seeds is None else [str(seeds[name])]),
             _mean_sd(scores[name] / 100),
             *_gain(over_reference.get(name)),
             over_best[name].reference if name in over_best else NOTHING,
@@ -119,12 +131,16 @@ def comparison_table(results: pd.DataFrame, reference: str = RAW) -> str:
 
 
 def best_others(scores: pd.DataFrame) -> dict[str, str]:
-    """Give for each augmenter the best of the others; none where it stands alone."""
-    return {name: best_other(scores, name) for name in scores.columns} if scores.shape[1] > 1 else {}
+    """Give for each augmenter the best of the others; none where no other has a seed of its own."""
+    return {name: best_other(scores, name) for name in scores.columns if _shares_a_seed(scores, name)}
 
 
-def compare_each(scores: pd.DataFrame, references: Mapping[str, str]) -> dict[str, Paired]:
+def compare_each(
+    scores: pd.DataFrame, references: Mapping[str, str], *, tested: bool = True
+) -> dict[str, Paired]:
     """Compare augmenters with a reference each, as one family; one without a seed in common is left out.
+
+    What one seed alone compares has no interval and no p, and is none of the family.
 
     Parameters
     ----------
@@ -132,14 +148,21 @@ def compare_each(scores: pd.DataFrame, references: Mapping[str, str]) -> dict[st
         A row a seed, a column an augmenter.
     references
         The augmenter that each is compared with; itself or one that was not scored counts for nothing.
+    tested
+        Whether the seeds differ in their data. Where they do not, their spread tells nothing of other data:
+        no interval, no p.
     """
-    family = [
+    compared = [
         compare_paired(scores, name, reference)
         for name, reference in references.items()
         if name != reference and reference in scores and len(scores[[name, reference]].dropna())
     ]
+    untested = {each.augmenter: replace(each, low=nan, high=nan, p=nan, p_holm=nan) for each in compared}
+    family = [each for each in compared if tested and each.seeds > 1]
     corrected = holm([each.p for each in family])
-    return {each.augmenter: replace(each, p_holm=float(p)) for each, p in zip(family, corrected, strict=True)}
+    return untested | {
+        each.augmenter: replace(each, p_holm=float(p)) for each, p in zip(family, corrected, strict=True)
+    }
 
 
 def amount_table(results: pd.DataFrame) -> str:
@@ -174,6 +197,11 @@ def scores_by_seed(results: pd.DataFrame) -> pd.DataFrame:
     return 100 * means[list(dict.fromkeys(results["augmenter"]))]
 
 
+def _shares_a_seed(scores: pd.DataFrame, augmenter: str) -> bool:
+    """Tell whether another augmenter has a seed of this one's."""
+    return bool(scores[scores[augmenter].notna()].drop(columns=augmenter).notna().any(axis=None))
+
+
 def _mean_sd(fractions: pd.Series) -> str:
     """Write a mean and a standard deviation in percent."""
     values = 100 * fractions.dropna().to_numpy(dtype=np.float64)
@@ -193,8 +221,8 @@ def _gain(found: Paired | None) -> tuple[str, str]:
     """Write a difference with its interval, and its p."""
     if found is None:
         return NOTHING, NOTHING
-    if found.seeds == 1:
-        return f"{found.difference:+.2f} [-]", NOTHING
+    if isnan(found.low):
+        return f"{found.difference:+.2f} [{NOTHING}]", NOTHING
     return f"{found.difference:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", f"{found.p_holm:.3g}"
 
 

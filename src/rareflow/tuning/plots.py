@@ -10,6 +10,7 @@ import numpy as np
 import optuna
 from optuna.trial import TrialState
 
+from rareflow.evaluation.plots import literal
 from rareflow.tuning.space import KNOBS, Candidate
 from rareflow.tuning.storage import experimental
 
@@ -64,7 +65,7 @@ def _pair(name: str, plot: str, study: optuna.Study, **for_image: list[str]) -> 
     with experimental(), plt.rc_context({"figure.constrained_layout.use": True, "figure.figsize": (14, 6)}):
         # A parameter with one value.
         warnings.filterwarnings("ignore", "Attempting to set identical", UserWarning)
-        figure = np.ravel(image(study, **for_image))[0].figure
+        figure = literal(np.ravel(image(study, **for_image))[0].figure)
     try:
         yield f"{name}.png", figure
     finally:

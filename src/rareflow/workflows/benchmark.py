@@ -36,7 +36,8 @@ __all__ = ["BenchmarkSettings", "report", "run"]
 def run(settings: Settings, how: BenchmarkSettings) -> str:
     """Compute the cells that the folder lacks, then write the report on all that it holds.
 
-    Nothing is written before data, options, folder and tracking store have passed their checks.
+    Nothing is written before data, options, folder and tracking store have passed their checks, and the part
+    of the first cell that is missing has been made.
 
     Returns
     -------
@@ -54,9 +55,12 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
     if test:
         check_labels(table, test)
     results = Results(how.out, facts_of(table, test, protocol, fidelity=how.fidelity))
+    bench = Bench(table, test, protocol, fidelity=how.fidelity)
+    held = results.seconds
+    for first in [cell for cell in cells if cell not in held][:1]:
+        bench.prepare(first)
     uri = prepare_store(settings.experiment)
     sweep_dead_runs()
-    bench = Bench(table, test, protocol, fidelity=how.fidelity)
     with results, benchmark_run(settings, how, results) as parent:
         done = len(results.seconds.keys() & set(cells))
         store = without_secrets(uri)

@@ -1,18 +1,24 @@
+from math import isnan
+
 import pytest
 
 from rareflow.errors import ConfigError
 from rareflow.evaluation.benchmark import Cell
+from rareflow.evaluation.benchmark_plots import forest_figure
 from rareflow.workflows.benchmarking import report as report_module
 from rareflow.workflows.benchmarking.report import write_report
 from rareflow.workflows.benchmarking.results import Results
 from tests.workflows.benchmarking.folders import CELLS, FACTS, frames_of
 
+NAMES = ("RAW", "SMOTE")
+OFFICIAL = {"test_digest": "f", "test_class_counts": {"DOS": 1200}, "test_size": None}
 
-def reported(folder, cells=CELLS, **facts):
+
+def reported(folder, cells=CELLS, frames=frames_of, **facts):
     """The report on cells, what the screen shows of it, and the figures."""
     with Results(folder, FACTS | facts) as results:
         for cell in cells:
-            results.add(frames_of(cell))
+            results.add(frames(cell))
     shown = write_report(folder)
     return (folder / "report.md").read_text(), shown, {path.name for path in (folder / "figures").iterdir()}
 
@@ -20,7 +26,7 @@ def reported(folder, cells=CELLS, **facts):
 @pytest.fixture
 def without_figures(monkeypatch):
     """They take a second each time."""
-    monkeypatch.setattr(report_module, "_figures", lambda _frames: iter(()))
+    monkeypatch.setattr(report_module, "_figures", lambda *_: iter(()))
 
 
 def section(report, name):
@@ -52,9 +58,8 @@ def test_a_report_says_how_its_figures_came_about(tmp_path):
         "309 rows in 2 classes (digest `0123456789ab`); a random split for each seed, test size 0.3" in report
     )
     assert "on 2 inner splits of the training part, at most 5,000 rows of it" in report
-    report, _, _ = reported(
-        tmp_path / "test", test_digest="f", test_class_counts={"DOS": 1200}, test_size=None, simulated=True
-    )
+    assert "the same for every seed" not in report
+    report, _, _ = reported(tmp_path / "test", **OFFICIAL, simulated=True)
     assert "(simulated: no row was measured); an official test part of 1,200 rows; seeds: 2." in report
 
 
@@ -84,7 +89,57 @@ def test_one_seed_and_one_number_of_shots_can_be_reported(names, tmp_path):
 def test_augmenters_with_different_seeds_can_be_reported(tmp_path):
     report, _, _ = reported(tmp_path, [*CELLS, Cell(10, 7, "WGAN")])
     assert "seeds: 1 to 2." in report
-    assert "| WGAN | 57.00 ± - | - | - | - | - | - | - |" in section(report, "10 shots")
+    assert "| WGAN | 1 | 57.00 ± - | - | - | - | - | - | - |" in section(report, "10 shots")
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_where_all_seeds_have_the_same_data_there_is_no_interval_and_no_test_and_the_head_says_why(tmp_path):
+    cells = [
+        Cell(shots, seed, name) for shots in (3, 10, None) for seed in range(3) for name in (*NAMES, "WGAN")
+    ]
+    report, shown, _ = reported(tmp_path, cells, **OFFICIAL, class_counts={"Normal": 300, "DOS": 9})
+    head = report.split("\n## ")[0]
+    assert "- The test part is the same for every seed: intervals and p cover the choice of training" in head
+    assert "\n- 10 shots, All rows: training and test part are the same for every seed" in head
+    few, many, every = (section(report, name) for name in ("3 shots", "10 shots", "All rows"))
+    assert "+10.00 [+10.00, +10.00] | 0.5 |" in few
+    assert "Friedman" in few
+    for text in (many, every):
+        assert "| SMOTE | 61.00 ± 1.00 | +10.00 [-] | - | RAW | +10.00 [-] | - | 1.00 |" in text
+        assert "Friedman" not in text
+        assert "as the data are the same for every seed" in text
+    assert shown.count(" (the same data for every seed: no interval, no p):\n") == 2
+
+
+def test_figures_of_the_same_data_have_no_interval_either(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(
+        report_module, "forest_figure", lambda found, _: drawn.append(found) or forest_figure(found, "")
+    )
+    reported(tmp_path, [cell for cell in CELLS if cell.shots is None], **OFFICIAL)
+    assert len(drawn) == 2
+    assert all(isnan(each.low) and isnan(each.p_holm) for found in drawn for each in found)
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_friedmans_test_names_those_that_it_is_about(tmp_path):
+    cells = [Cell(10, seed, name) for seed in range(3) for name in (*NAMES, "WGAN")]
+    assert "test that all rank alike: p = " in reported(tmp_path / "all", cells)[0]
+    cells.append(Cell(10, 0, "VAE"))
+    said = "test that the 3 augmenters with most seeds rank alike: p = "
+    assert said in reported(tmp_path / "more", cells)[0]
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_class_without_a_name_and_one_with_a_bar_stand_in_the_table_of_classes(tmp_path):
+    def renamed(cell):
+        frames = frames_of(cell)
+        names = {"DOS": "", "Normal": "a|b"}
+        return frames | {"classes": frames["classes"].replace({"class": names})}
+
+    report, _, _ = reported(tmp_path, frames=renamed, class_counts={"a|b": 300, "": 9})
+    assert "|  | 3 | 50.5 | 60.5 |" in report
+    assert r"| a\|b | 90 | 50.5 | 60.5 |" in report
 
 
 def test_an_empty_folder_is_refused_and_left_empty(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -110,10 +111,10 @@ def test_the_run_is_remembered(tmp_path):
 
 
 OTHERS = {
-    "digest": ("fff", "another digest", "--data"),
+    "digest": ("fff", "another digest", "--data, --rows, --sample-rows and --seed"),
     "split": ("grouped", "another split ('random', here 'grouped')", "--split"),
     "test_size": (0.2, "another test size (0.3, here 0.2)", "--test-size"),
-    "test_digest": ("fff", "another test digest", "--test"),
+    "test_digest": ("fff", "another test digest", "--test, --sample-rows and --seed"),
     "detectors": (["dt"], "another detectors (['xgb', 'dt'], here ['dt'])", "--detectors"),
     "repeats": (3, "another repeats", "--repeats"),
     "fidelity": (False, "another fidelity", "--fidelity"),
@@ -129,6 +130,54 @@ def test_results_of_another_table_or_protocol_are_refused_with_the_remedy(fact, 
     assert said in str(refused.value)
     assert str(refused.value).endswith(f"; choose another folder, or the {option} that it was made with")
     assert contents(tmp_path) == before
+
+
+def test_a_folder_without_a_whole_cell_takes_other_facts_and_forgets_lines_and_run_of_the_first(tmp_path):
+    frames = frames_of(CELLS[0])
+    with Results(tmp_path, FACTS) as results:
+        results.run_id = "first"
+        results.add({"classes": frames["classes"], "results": frames["results"][:1]})
+    # By the new facts what was half written would be whole.
+    others = FACTS | {"detectors": ["xgb"], "split": "grouped"}
+    with Results(tmp_path, others) as results:
+        assert results.run_id == ""
+        assert results.seconds == {}
+    assert read_facts(tmp_path) == others
+    with Results(tmp_path, others) as results:
+        assert results.seconds == {}
+
+
+def test_what_is_there_is_known_before_the_folder_is_opened_and_opening_writes_nothing_twice(tmp_path):
+    fill(tmp_path, CELLS[:2])
+    assert Results(tmp_path, FACTS).seconds == dict.fromkeys(CELLS[:2], 1.5)
+    before = contents(tmp_path)
+    with Results(tmp_path, FACTS) as results:
+        results.run_id = "a run"
+    with Results(tmp_path, FACTS) as results:
+        assert results.run_id == "a run"
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("name", ["classes.csv", "fidelity.csv"])
+def test_a_missing_file_is_named_and_nothing_is_lost(name, tmp_path):
+    fill(tmp_path)
+    (tmp_path / name).unlink()
+    before = contents(tmp_path)
+    said = rf"holds results\.csv but no {re.escape(name)}, which belongs to it; bring it back, or choose"
+    with pytest.raises(ConfigError, match=said):
+        Results(tmp_path, FACTS)
+    with pytest.raises(ConfigError, match=said):
+        read_frames(tmp_path)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.parametrize("fidelity", [True, False])
+def test_a_benchmark_that_forges_no_row_lacks_no_file(fidelity, tmp_path):
+    for _ in range(2):
+        with Results(tmp_path, FACTS | {"fidelity": fidelity}) as results:
+            if not results.seconds:
+                results.add(frames_of(Cell(10, 0, "RAW")))
+    assert set(read_frames(tmp_path)) == {"results", "classes"}
 
 
 def test_results_of_another_format_can_only_go_elsewhere(tmp_path):

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from rareflow.errors import RareflowError
 from rareflow.evaluation.benchmark import make_part, run_cell
 from rareflow.evaluation.quality import quality_by_class
 from rareflow.workflows.benchmarking.plan import shots_text
+from rareflow.workflows.processes import named
 
 if TYPE_CHECKING:
     from rareflow.data.table import Table
@@ -40,6 +42,19 @@ class Bench:
         self.protocol = protocol
         self._table, self._test, self._fidelity = table, test, fidelity
         self._parts: dict[tuple[int | None, int], Part] = {}
+
+    def prepare(self, cell: Cell) -> None:
+        """Make the part of a cell, which is the next one that is computed: what cannot be split ends here.
+
+        Raises
+        ------
+        RareflowError
+            If it cannot be made; the cell's name is in the message.
+        """
+        try:
+            self._part(cell)
+        except RareflowError as err:
+            raise named(cell_text(cell), err) from err
 
     def frames(self, cell: Cell) -> Frames:
         """Compute a cell."""

@@ -55,9 +55,10 @@ class Lines:
         return [self._key(line) for line in self._lines]
 
     def frame(self) -> pd.DataFrame:
-        """Give the lines as a frame: shots and classes as text, numbers as numbers."""
+        """Give the lines as a frame: shots and classes as text, be it empty; numbers as numbers."""
         text = dict.fromkeys(("table", "split", "shots", "augmenter", "detector", "class"), str)
-        return pd.read_csv(io.StringIO(self._text()), dtype=text, keep_default_na=False, na_values=[""])
+        gaps = {name: [""] for name in self._header if name not in text}
+        return pd.read_csv(io.StringIO(self._text()), dtype=text, keep_default_na=False, na_values=gaps)
 
     def append(self, frame: pd.DataFrame) -> None:
         """Add a frame's rows; they are on the disk when this returns.

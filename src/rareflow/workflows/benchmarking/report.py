@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rareflow.evaluation.augmenters.rareflow import Rareflow
 from rareflow.evaluation.benchmark_plots import class_figure, forest_figure, scarcity_figure
 from rareflow.evaluation.published import METRICS, PUBLISHED
-from rareflow.evaluation.statistics import average_ranks
+from rareflow.evaluation.statistics import average_ranks, best_other, comparable
 from rareflow.evaluation.tables import (
     RAW,
     amount_table,
@@ -50,13 +50,26 @@ def write_report(folder: Path) -> str:
     facts, frames = read_facts(folder), read_frames(folder)
     (folder / "figures").mkdir(exist_ok=True)
     drawn = []
-    for name, figure in _figures(frames):
+    for name, figure in _figures(facts, frames):
         figure.savefig(folder / "figures" / f"{name}.png", dpi=_DPI)
         drawn.append(name)
     write_text(_report(facts, frames, drawn), folder / "report.md")
-    return "\n\n".join(
-        f"{_setting(shots)}:\n{comparison_table(results)}" for shots, results in _by_shots(frames["results"])
-    )
+    return "\n\n".join(_shown(facts, shots, results) for shots, results in _by_shots(frames["results"]))
+
+
+def _shown(facts: dict[str, Any], shots: str, results: pd.DataFrame) -> str:
+    """Give what the screen shows of one number of shots."""
+    tested = not _is_same_data(facts, shots)
+    why = "" if tested else " (the same data for every seed: no interval, no p)"
+    return f"{_setting(shots)}{why}:\n{comparison_table(results, tested=tested)}"
+
+
+def _is_same_data(facts: dict[str, Any], shots: str) -> bool:
+    """Tell whether all seeds have the same training and test rows, so that their randomness alone varies."""
+    if not facts["test_digest"]:
+        return False
+    _, *rarer = sorted(facts["class_counts"].values(), reverse=True)
+    return shots == ALL or int(shots) >= max(rarer, default=0)
 
 
 def _by_shots(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -68,20 +81,21 @@ def _setting(shots: str) -> str:
     return "All rows" if shots == ALL else f"{shots} shots"
 
 
-def _figures(frames: dict[str, pd.DataFrame]) -> Iterator[tuple[str, Figure]]:
+def _figures(facts: dict[str, Any], frames: dict[str, pd.DataFrame]) -> Iterator[tuple[str, Figure]]:
     """Draw every figure, each with its file's name."""
     yield "scarcity", scarcity_figure(frames["results"])
     classes = dict(_by_shots(frames["classes"]))
     for shots, results in _by_shots(frames["results"]):
         scores = scores_by_seed(results)
-        over_raw = compare_each(scores, dict.fromkeys(scores.columns, RAW))
-        over_best = compare_each(scores, best_others(scores))
+        tested = not _is_same_data(facts, shots)
+        over_raw = compare_each(scores, dict.fromkeys(scores.columns, RAW), tested=tested)
+        over_best = compare_each(scores, best_others(scores), tested=tested)
         for name, found, against in (("raw", over_raw, RAW), ("best", over_best, "the best other augmenter")):
             if found:
                 title = f"{_setting(shots)}: against {against}"
                 yield f"forest-{name}-{shots}", forest_figure(list(found.values()), title)
         if over_raw:
-            after = _OURS if _OURS in over_raw else str(scores[list(over_raw)].mean().idxmax())
+            after = _OURS if _OURS in over_raw else best_other(scores, RAW)
             title = f"{_setting(shots)}: F1 by class"
             yield f"classes-{shots}", class_figure(classes[shots], RAW, after, title)
 
@@ -92,7 +106,8 @@ def _report(facts: dict[str, Any], frames: dict[str, pd.DataFrame], drawn: list[
     parts = [f"# Benchmark: {facts['table']}", _protocol(facts, frames["results"]), _image("scarcity")]
     for shots, _ in _by_shots(frames["results"]):
         own = {name: frame[frame["shots"] == shots] for name, frame in frames.items()}
-        parts += _section(shots, own, published if shots == ALL else None)
+        tested = not _is_same_data(facts, shots)
+        parts += _section(shots, own, published if shots == ALL else None, tested=tested)
         parts += [_image(name) for name in drawn if name.endswith(f"-{shots}")]
     return "\n\n".join(parts) + "\n"
 
@@ -121,22 +136,52 @@ whose mean over the detectors is best on {facts["repeats"]} inner splits of the 
 {facts["inner_rows"]:,} rows of it. An augmenter with one amount has no choice; to {Rareflow.name} full \
 balance is {Rareflow.ceiling} rows of each class. The test part scores once.
 - Scores are macro averages over the classes; mean ± standard deviation over the seeds. With n seeds no p \
-falls below 2 to the power of 1 - n, before Holm's correction."""
+falls below 2 to the power of 1 - n, before Holm's correction.
+{_covered(facts, list(dict.fromkeys(results["shots"])))}""".rstrip()
 
 
-def _section(shots: str, frames: dict[str, pd.DataFrame], published: PublishedTable | None) -> Iterator[str]:
-    """Write what one number of shots gave."""
+def _covered(facts: dict[str, Any], shots: list[str]) -> str:
+    """Say what intervals and p do not cover where seeds share the test part, or all of their data."""
+    if not facts["test_digest"]:
+        return ""
+    same = [_setting(each) for each in shots if _is_same_data(facts, each)]
+    lines = []
+    if len(same) < len(shots):
+        lines.append(
+            "- The test part is the same for every seed: intervals and p cover the choice of training rows "
+            "and the randomness of augmenters and detectors, not the choice of test rows."
+        )
+    if same:
+        lines.append(
+            f"- {', '.join(same)}: training and test part are the same for every seed, and only the "
+            "randomness of augmenters and detectors varies. That tells nothing of other rows, so there is no "
+            "interval, no p and no test of ranks."
+        )
+    return "\n".join(lines)
+
+
+def _section(
+    shots: str, frames: dict[str, pd.DataFrame], published: PublishedTable | None, *, tested: bool
+) -> Iterator[str]:
+    """Write what one number of shots gave; without intervals and tests where the seeds allow none."""
     results = frames["results"]
     yield f"## {_setting(shots)}"
     yield macro_table(results, published)
     if published:
         yield _note(published)
-    yield (
-        "Macro F1, mean over the detectors. Differences in points with 95 % intervals, paired by seed; p of "
-        "Wilcoxon's signed-rank test after Holm's correction over the column."
-    )
-    yield comparison_table(results)
-    yield _ranks(results)
+    if tested:
+        yield (
+            "Macro F1, mean over the detectors. Differences in points with 95 % intervals, paired by seed; p "
+            "of Wilcoxon's signed-rank test after Holm's correction over the column."
+        )
+        yield comparison_table(results)
+        yield _ranks(results)
+    else:
+        yield (
+            "Macro F1, mean over the detectors. Differences in points, paired by seed; no interval and no p, "
+            "as the data are the same for every seed."
+        )
+        yield comparison_table(results, tested=False)
     yield "F1 by class, mean over detectors and seeds:"
     yield class_table(frames["classes"])
     yield "Amounts chosen, median over the seeds, and the mean time of a cell, choice included:"
@@ -153,12 +198,14 @@ def _section(shots: str, frames: dict[str, pd.DataFrame], published: PublishedTa
 
 def _ranks(results: pd.DataFrame) -> str:
     """Say whether the augmenters rank alike."""
-    scores = scores_by_seed(results).dropna()
-    found = average_ranks(scores) if len(scores) else None
+    scores = scores_by_seed(results)
+    found = average_ranks(scores) if len(comparable(scores)) else None
     if found is None or isnan(found.p):
         return "Too few seeds or augmenters to test whether all rank alike."
+    ranked = len(found.ranks)
+    who = "all" if ranked == scores.shape[1] else f"the {ranked} augmenters with most seeds"
     return (
-        f"Friedman's test that all rank alike: p = {found.p:.3g} over {found.seeds} seeds; mean ranks that "
+        f"Friedman's test that {who} rank alike: p = {found.p:.3g} over {found.seeds} seeds; mean ranks that "
         f"lie more than {found.critical_difference:.2f} apart differ at the 5 % level (Nemenyi)."
     )
 

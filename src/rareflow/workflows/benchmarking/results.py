@@ -1,7 +1,8 @@
 """A benchmark's folder: what it is about, its results as plain CSV files, and whose turn it is to write.
 
 A cell's lines go to ``results.csv`` last, so a cell whose lines are all there is whole; what a killed process
-left of another one is dropped when the folder is opened again.
+left of another one is dropped when the folder is opened again. A folder without a whole cell is as good as
+new: it takes the facts of whoever opens it.
 """
 
 from __future__ import annotations
@@ -32,14 +33,15 @@ __all__ = ["Results", "read_facts", "read_frames"]
 
 _FILES = ("fidelity", "classes", "results")  # in the order in which a cell is written
 _FACTS, _TURN = "benchmark.json", ".run"
-# The option that decides a fact whose name is not its own; where no option does, only another folder helps.
+_DRAWN = "--sample-rows and --seed"  # a seed draws a sample, and the rows of a simulated table
+# The options that decide a fact whose name is not its own; where none does, only another folder helps.
 _OPTIONS = {
-    "table": "data",
-    "digest": "data",
-    "simulated": "data",
-    "class_counts": "data",
-    "test_digest": "test",
-    "test_class_counts": "test",
+    "table": "--data",
+    "digest": f"--data, --rows, {_DRAWN}",
+    "simulated": "--data",
+    "class_counts": f"--data, --rows, {_DRAWN}",
+    "test_digest": f"--test, {_DRAWN}",
+    "test_class_counts": f"--test, {_DRAWN}",
     "format": "",
     "inner_rows": "",
 }
@@ -58,17 +60,12 @@ class Results:
     Raises
     ------
     ConfigError
-        If the folder holds results with other facts.
+        If the folder holds results with other facts, or lacks a file of them.
     """
 
     def __init__(self, folder: str | Path, facts: Mapping[str, Any]) -> None:
         self.folder, self.facts = Path(folder), dict(facts)
-        if (self.folder / _FACTS).exists():
-            _refuse_other(self.folder, read_facts(self.folder), self.facts)
-        elif (self.folder / "results.csv").exists():
-            raise ConfigError(
-                f"--out {str(folder)!r} holds results but no {_FACTS} to say of what; choose another folder"
-            )
+        self._read()
 
     def __enter__(self) -> Self:
         try:
@@ -86,18 +83,40 @@ class Results:
             raise StoreError(
                 f"another process works in --out {str(self.folder)!r}; wait for it, or choose another folder"
             ) from err
-        if not (self.folder / _FACTS).exists():
-            write_text(json.dumps(self.facts, indent=2, ensure_ascii=False) + "\n", self.folder / _FACTS)
-        self._files = _open(self.folder)
-        whole = _whole(self._files, self.facts)
+        self._read()  # another process may have had its turn since
         for file in self._files.values():
-            file.mend(whole)
+            file.mend(self._whole)
+        if self._held != self.facts:
+            self._begin()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._turn.close()
+
+    def _read(self) -> None:
+        """Read what is there, and refuse what cannot be continued."""
+        self._files = _open(self.folder)
+        self._held: dict[str, Any] | None = None
+        self._whole: set[Key] = set()
+        if (self.folder / _FACTS).exists():
+            self._held = read_facts(self.folder)
+            self._whole = _whole(self.folder, self._files, self._held)
+            if self._whole:
+                _refuse_other(self.folder, self._held, self.facts)
+        elif len(self._files["results"]):
+            raise ConfigError(
+                f"--out {str(self.folder)!r} holds results but no {_FACTS} to say of what; "
+                "choose another folder"
+            )
+
+    def _begin(self) -> None:
+        """Say what the results will be about; a run that others were logged to before is not continued."""
+        if self.facts["fidelity"]:
+            (self.folder / "fidelity.csv").touch()  # nobody may forge a row, but then it is not missing
+        write_text(json.dumps(self.facts, indent=2, ensure_ascii=False) + "\n", self.folder / _FACTS)
+        self.run_id = ""
 
     @property
     def run_id(self) -> str:
@@ -113,13 +132,14 @@ class Results:
 
     @property
     def seconds(self) -> dict[Cell, float]:
-        """The cells that are there, and how long each took."""
-        if not len(self._files["results"]):
+        """The whole cells that are there, and how long each took."""
+        if not self._whole:
             return {}
         frame = self._files["results"].frame()[["shots", "seed", "augmenter", "seconds"]]
         return {
             Cell(None if shots == ALL else int(shots), int(seed), str(augmenter)): float(seconds)
             for shots, seed, augmenter, seconds in frame.itertuples(index=False)
+            if (shots, str(seed), augmenter) in self._whole
         }
 
     def add(self, frames: Mapping[str, pd.DataFrame]) -> None:
@@ -127,6 +147,7 @@ class Results:
         for name in _FILES:
             if name in frames:
                 self._files[name].append(frames[name].round(6))
+        self._whole.update(self._files["results"].keys[-1:])
 
     def sort(self) -> None:
         """Write the files anew, by shots, seed and augmenter: whatever order the cells came in."""
@@ -162,10 +183,10 @@ def read_frames(folder: Path) -> dict[str, pd.DataFrame]:
     Raises
     ------
     ConfigError
-        If there is no whole cell.
+        If there is no whole cell, or a file of them is missing.
     """
     files = _open(folder)
-    whole = _whole(files, read_facts(folder))
+    whole = _whole(folder, files, read_facts(folder))
     if not whole:
         raise ConfigError(f"--out {str(folder)!r} holds no whole cell yet; leave out --report-only")
     frames, place = {}, _places()
@@ -193,8 +214,14 @@ def _places() -> Callable[[Key], Place]:
     return place
 
 
-def _whole(files: Mapping[str, Lines], facts: Mapping[str, Any]) -> set[Key]:
-    """Give the cells of which every detector and every class is there."""
+def _whole(folder: Path, files: Mapping[str, Lines], facts: Mapping[str, Any]) -> set[Key]:
+    """Give the cells of which every detector and every class is there; refuse results that lack a file."""
+    for name in ("classes", *(["fidelity"] if facts["fidelity"] else [])):
+        if len(files["results"]) and not files[name].path.exists():
+            raise ConfigError(
+                f"--out {str(folder)!r} holds results.csv but no {name}.csv, which belongs to it; "
+                "bring it back, or choose another folder"
+            )
     detectors, classes = Counter(files["results"].keys), Counter(files["classes"].keys)
     wanted = (len(facts["detectors"]), len(facts["class_counts"]))
     return {key for key in detectors if (detectors[key], classes[key]) == wanted}
@@ -204,8 +231,8 @@ def _refuse_other(folder: Path, held: Mapping[str, Any], facts: Mapping[str, Any
     """Refuse results of another table or protocol, and name the first difference."""
     for key, value in facts.items():
         if held.get(key) != value:
-            option = _OPTIONS.get(key, key).replace("_", "-")
-            remedy = f", or the --{option} that it was made with" if option else ""
+            options = _OPTIONS.get(key, f"--{key.replace('_', '-')}")
+            remedy = f", or the {options} that it was made with" if options else ""
             raise ConfigError(
                 f"--out {str(folder)!r} holds results of another {key.replace('_', ' ')} "
                 f"({held.get(key)!r}, here {value!r}); choose another folder{remedy}"

@@ -77,7 +77,7 @@ def log_report(parent: Run, folder: Path) -> None:
         means = scores_by_seed(found).mean() / 100
         parent.log_metrics({f"mean_macro_f1/{shots}/{name}": value for name, value in means.items()})
     for file in ("report.md", "benchmark.json", "results.csv", "classes.csv", "fidelity.csv"):
-        if (folder / file).exists():
+        if (folder / file).exists() and (folder / file).stat().st_size:
             parent.log_file(folder / file)
     parent.log_folder(folder / "figures", "figures")
 
