@@ -1,4 +1,6 @@
 import os
+import re
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -365,3 +367,13 @@ def test_official_parts_may_hold_classes_of_one_row(folder):
     ended = rareflow("evaluate", "--data", "train.csv", "--test", "test.csv", "--label", "result")
     assert ended.code == 0
     assert "RAW" in ended.out
+
+
+def test_the_remedies_for_a_column_whose_name_holds_a_comma_can_be_carried_out(folder):
+    frame().assign(**{"bytes,in": ["many", "few"] * 20, "x": "one"}).to_csv(folder / "t.csv", index=False)
+    line = refused(folder, "prepare", "--data", "t.csv", "--label", "result")
+    categorical, drop = re.fullmatch(r".*; add (--categorical .*) or (--drop .*)", line).groups()
+    for remedy in (categorical, drop):
+        ended = rareflow("prepare", "--data", "t.csv", "--label", "result", *shlex.split(remedy))
+        assert ended.code == 0
+        assert ("bytes,in" in pd.read_parquet(folder / "table.parquet")) == (remedy == categorical)

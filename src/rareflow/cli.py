@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from rareflow.data.names import split_names
 from rareflow.errors import ConfigError, RareflowError, SpooledError, lacks_memory
 from rareflow.redaction import redacted
 
@@ -47,11 +48,18 @@ Data = Annotated[
 ]
 Label = Annotated[str, typer.Option(help="Label column. Unset: the recipe's, or the model's.")]
 Drop = Annotated[
-    str, typer.Option(help="Columns to leave out, such as clocks and identifiers: a,b,c. Unset: none.")
+    str,
+    typer.Option(
+        help="Columns to leave out, such as clocks and identifiers: a,b,c; a name that holds a comma in "
+        "double quotes. Unset: none."
+    ),
 ]
 Recipe = Annotated[str, typer.Option(help="Known data set: gas-pipeline or cic-ids-2017. Unset: none.")]
 Categorical = Annotated[
-    str, typer.Option(help="Columns whose text or numbers are categories: a,b,c. Unset: none.")
+    str,
+    typer.Option(
+        help="Columns whose text or numbers are categories: a,b,c, quoted as for --drop. Unset: none."
+    ),
 ]
 Infinities = Annotated[
     str,
@@ -123,11 +131,6 @@ def _options(
     pass
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Split a,b,c."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
 def _source(ctx: typer.Context, *, is_split: bool = True) -> DataSettings:
     """Build the data settings from a command's options; only a split is troubled by a class of one row."""
     from rareflow.workflows.settings import DataSettings
@@ -136,9 +139,9 @@ def _source(ctx: typer.Context, *, is_split: bool = True) -> DataSettings:
     return DataSettings(
         data=given["data"],
         label=given["label"],
-        drop=_names(given["drop"]),
+        drop=split_names(given["drop"]),
         recipe=given["recipe"],
-        categorical=_names(given["categorical"]),
+        categorical=split_names(given["categorical"]),
         infinities=given["infinities"],
         rare_classes="keep" if not is_split and given["rare_classes"] == "error" else given["rare_classes"],
         rows=given["rows"] or None,
@@ -369,10 +372,10 @@ def benchmark(
         typer.echo(workflow.report(out))
         return
     how = workflow.BenchmarkSettings(
-        shots=_names(shots),
+        shots=split_names(shots),
         seeds=seeds,
-        augmenters=_names(augmenters),
-        detectors=_names(detectors),
+        augmenters=split_names(augmenters),
+        detectors=split_names(detectors),
         repeats=repeats,
         jobs=jobs,
         out=out,

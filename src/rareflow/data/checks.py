@@ -7,7 +7,6 @@ Every refusal names all the columns or classes that it is about, so that one mor
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from rareflow.data.facts import is_infinite
-from rareflow.data.names import shown_names
+from rareflow.data.names import shell_names, shown_names
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def check_features(features: Sequence[str], label: str, empty: Collection[str]) 
         raise DataError(f"no column is left beside the label {label!r}; leave fewer out with --drop")
     refused = [name for name in features if name in empty]
     if refused:
-        names = shlex.quote(",".join(refused))
+        names = shell_names(refused)
         raise DataError(
             f"columns that hold no value at all: {shown_names(refused)}; leave them out with --drop {names}"
         )
@@ -65,7 +64,7 @@ def check_text(
     """Refuse feature columns that hold text and that nobody declared; `frames` shows the text."""
     undeclared = [name for name in _text_columns(head, label) if name not in declared]
     if undeclared:
-        names = shlex.quote(",".join(undeclared))
+        names = shell_names(undeclared)
         shown = ", ".join(f"{name!r} ({text})" for name, text in _first_texts(frames(), undeclared).items())
         raise DataError(
             f"text in columns that nobody declared: {shown}; add --categorical {names} or --drop {names}"
@@ -123,7 +122,7 @@ def declare_categories(
     Raises
     ------
     DataError
-        If a feature column holds times or durations.
+        If a feature column holds times, durations or the like, declared or not.
     """
     text = [name for name in _text_columns(head, label) if name in declared]
     wanted = [name for name in dict.fromkeys(declared) if name in head.columns and name != label]
@@ -138,7 +137,7 @@ def declare_categories(
         shown = ", ".join(f"{name!r} ({done[name].dtype})" for name in refused)
         raise DataError(
             f"columns that hold neither numbers nor categories: {shown}; "
-            f"leave them out with --drop {shlex.quote(','.join(refused))}"
+            f"leave them out with --drop {shell_names(refused)}"
         )
     return step
 
@@ -148,7 +147,10 @@ def _category(values: pd.Series, *, is_text: bool) -> Any:  # noqa: ANN401 - a p
 
 
 def _is_usable(column: pd.Series) -> bool:
-    return isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_numeric_dtype(column.dtype)
+    """Tell whether a column holds numbers, truth values, or categories of those or of text."""
+    values = pd.Series(column.cat.categories) if isinstance(column.dtype, pd.CategoricalDtype) else column
+    is_named = values is not column and _is_text(values)
+    return is_named or pd.api.types.is_numeric_dtype(values.dtype)
 
 
 def settle_infinities(facts: Facts, rule: str) -> tuple[Step, tuple[str, ...]]:

@@ -11,6 +11,7 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from rareflow.data.load import open_table
+from rareflow.data.names import joined_names
 from rareflow.data.splits import KINDS, split_table
 from rareflow.errors import ConfigError
 from rareflow.workflows.matching import check_test_part
@@ -155,7 +156,7 @@ class Settings:
         """The options as a run keeps them, under the names that they have in MLproject."""
         own = asdict(self)
         data = own.pop("source")
-        data |= {"drop": ",".join(data["drop"]), "categorical": ",".join(data["categorical"])}
+        data |= {option: joined_names(data[option]) for option in ("drop", "categorical")}
         return data | {"rows": data["rows"] or 0, "sample_rows": data["sample_rows"] or 0} | own
 
 
