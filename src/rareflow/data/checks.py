@@ -72,11 +72,11 @@ def check_text(
 
 
 def _text_columns(head: pd.DataFrame, label: str) -> list[str]:
-    return [name for name in head.columns if name != label and _is_text(head[name])]
+    return [name for name in head.columns if name != label and _is_text(head[name].dtype)]
 
 
-def _is_text(column: pd.Series) -> bool:
-    return pd.api.types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype)
+def _is_text(dtype: Any) -> bool:  # noqa: ANN401 - numpy's or pandas' own
+    return pd.api.types.is_object_dtype(dtype) or isinstance(dtype, pd.StringDtype)
 
 
 def _first_texts(frames: Iterable[pd.DataFrame], names: Sequence[str]) -> dict[str, str]:
@@ -134,7 +134,7 @@ def declare_categories(
     done = step(head.iloc[:0])
     refused = [name for name in done.columns if name != label and not _is_usable(done[name])]
     if refused:
-        shown = ", ".join(f"{name!r} ({done[name].dtype})" for name in refused)
+        shown = ", ".join(f"{name!r} ({_values_dtype(done[name])})" for name in refused)
         raise DataError(
             f"columns that hold neither numbers nor categories: {shown}; "
             f"leave them out with --drop {shell_names(refused)}"
@@ -148,9 +148,15 @@ def _category(values: pd.Series, *, is_text: bool) -> Any:  # noqa: ANN401 - a p
 
 def _is_usable(column: pd.Series) -> bool:
     """Tell whether a column holds numbers, truth values, or categories of those or of text."""
-    values = pd.Series(column.cat.categories) if isinstance(column.dtype, pd.CategoricalDtype) else column
-    is_named = values is not column and _is_text(values)
-    return is_named or pd.api.types.is_numeric_dtype(values.dtype)
+    dtype = _values_dtype(column)
+    is_category = isinstance(column.dtype, pd.CategoricalDtype)
+    return pd.api.types.is_numeric_dtype(dtype) or (is_category and _is_text(dtype))
+
+
+def _values_dtype(column: pd.Series) -> Any:  # noqa: ANN401 - numpy's or pandas' own
+    """Give the dtype of a column's values, which are categories or not."""
+    dtype = column.dtype
+    return dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
 
 
 def settle_infinities(facts: Facts, rule: str) -> tuple[Step, tuple[str, ...]]:
