@@ -116,10 +116,10 @@ def open_table(
     drop, categorical = [name for name in drop if name], [name for name in categorical if name]
     known = _find_recipe(data, recipe)
     label = label or (known.label if known else "")
-    source = _open(data, rows, seed, label)
+    source = _open(data, rows, seed, label, drop)
     target = find_label(source.head, label, drop)
-    check_names(source.head, drop, "--drop")
-    check_names(source.head, categorical, "--categorical")
+    check_names(source.columns, drop, "--drop")
+    check_names(source.columns, categorical, "--categorical")
     wanted = _Wanted(
         target,
         known,
@@ -221,12 +221,12 @@ def _find_recipe(data: str, name: str | None) -> Recipe | None:
     return RECIPES["gas-pipeline"] if data == SIMULATED else None
 
 
-def _open(data: str, rows: int | None, seed: int, label: str) -> Source:
+def _open(data: str, rows: int | None, seed: int, label: str, drop: Sequence[str]) -> Source:
     """Open a source, or simulate the built-in one."""
     if data != SIMULATED:
         if rows is not None:
             raise ConfigError(f"--rows {rows} is for --data {SIMULATED} only; leave it out")
-        return open_source(data, label=label)
+        return open_source(data, label=label, drop=drop)
     # The simulator is imported here because few tables are simulated.
     from rareflow.data.simulator import simulate_gas_pipeline  # noqa: PLC0415
 

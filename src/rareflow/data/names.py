@@ -79,11 +79,11 @@ def find_label(frame: pd.DataFrame, label: str, dropped: Sequence[str]) -> str:
     return label
 
 
-def check_names(frame: pd.DataFrame, names: Sequence[str], option: str) -> None:
+def check_names(columns: Sequence[str], names: Sequence[str], option: str) -> None:
     """Refuse an option that names a column which is not there."""
     for name in names:
-        if name not in frame.columns:
-            raise DataError(f"{option}: no column {name!r}{_near(name, frame.columns)}")
+        if name not in columns:
+            raise DataError(f"{option}: no column {name!r}{_near(name, columns)}")
 
 
 def _near(name: str, columns: Iterable[str]) -> str:
