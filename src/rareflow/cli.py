@@ -71,23 +71,23 @@ RareClasses = Annotated[
     str,
     typer.Option(
         help="Classes of one row in the whole table: error, drop, merge (into one class, Rare) or keep. "
-        "Where no split is made (augment, or --test FILE), error keeps them. A test file's classes follow --data."
+        "Where no split is made (augment, or --test FILE), error keeps them."
     ),
 ]
 Rows = Annotated[int, typer.Option(help="Rows to simulate; 0: the simulator's default, 10000.", min=0)]
 SampleRows = Annotated[
     int,
     typer.Option(
-        help="Rows of --data to work on; of a larger table a sample is drawn, in which the largest classes are "
-        "thinned and rare ones keep every row. Of --test FILE every row is scored.",
+        help="Rows of --data to work on; of a larger table a sample is drawn, the largest classes thinned "
+        "and rare ones whole. Of --test FILE every row is scored.",
         min=2,
     ),
 ]
 Test = Annotated[
     str,
     typer.Option(
-        help="File that is the test part; all of its rows are, so it has to fit into memory. Unset: a part of "
-        "--data, by --split."
+        help="File whose rows are the test part, all of them; --rare-classes goes by --data alone. Unset: a "
+        "part of --data, by --split."
     ),
 ]
 SplitKind = Annotated[
