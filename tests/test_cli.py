@@ -1,4 +1,6 @@
 import os
+import re
+import shlex
 import subprocess
 import sys
 from importlib.metadata import version
@@ -365,5 +367,67 @@ def test_official_parts_may_hold_classes_of_one_row(folder):
     for name in ("train.csv", "test.csv"):
         lone.to_csv(folder / name, index=False)
     ended = rareflow("evaluate", "--data", "train.csv", "--test", "test.csv", "--label", "result")
+    assert ended.code == 0
+    assert "RAW" in ended.out
+
+
+def test_the_remedies_for_a_column_whose_name_holds_a_comma_can_be_carried_out(folder):
+    frame().assign(**{"bytes,in": ["many", "few"] * 20, "x": "one"}).to_csv(folder / "t.csv", index=False)
+    line = refused(folder, "prepare", "--data", "t.csv", "--label", "result")
+    categorical, drop = re.fullmatch(r".*; add (--categorical .*) or (--drop .*)", line).groups()
+    for remedy in (categorical, drop):
+        ended = rareflow("prepare", "--data", "t.csv", "--label", "result", *shlex.split(remedy))
+        assert ended.code == 0
+        assert ("bytes,in" in pd.read_parquet(folder / "table.parquet")) == (remedy == categorical)
+
+
+SERVICES = {80: "normal", 443: "dos", 22: "probe"}
+
+
+def services(*further):
+    """A table in which the service says the class, and rows of further services, normal ones."""
+    names = [*SERVICES] * 20 + [*further] * 20
+    labels = [SERVICES.get(name, "normal") for name in names]
+    return pd.DataFrame({"noise": np.arange(len(names)) % 7, "svc": names, "label": labels})
+
+
+@pytest.mark.parametrize(("train", "test"), [(["http"], []), ([], ["http"]), (["http"], ["ftp"])])
+def test_a_category_is_the_same_whether_it_is_read_as_text_or_as_a_number(train, test, folder):
+    services(*train).to_csv(folder / "train.csv", index=False)
+    services(*test).query("svc not in ['http', 'ftp']").to_csv(folder / "known.csv", index=False)
+    services(*test).to_csv(folder / "test.csv", index=False)
+    words = ("evaluate", "--data", "train.csv", "--label", "label", "--categorical", "svc", "--test")
+    ended = rareflow(*words, "known.csv")
+    assert re.search(r"RAW +100\.00", ended.out)
+    ended = rareflow(*words, "test.csv")
+    assert ended.code == 0, "an unknown category is none of those known"
+
+
+def test_a_table_is_augmented_by_a_model_that_read_a_category_as_text(folder):
+    services("http").to_csv(folder / "train.csv", index=False)
+    services().query("label != 'probe' or noise < 2").to_csv(folder / "new.csv", index=False)
+    how = ("--label", "label", "--categorical", "svc")
+    ended = rareflow("train", "--data", "train.csv", *how, "--steps", 2, "--hidden-dim", 8)
+    model = next(word for word in ended.out.split() if word.startswith("models:/"))
+    ended = rareflow("augment", "--data", "new.csv", *how, "--model", model, "--mark", "forged")
+    assert (ended.code, ended.said) == (0, [])
+    made = pd.read_parquet(folder / "balanced.parquet")
+    assert made["forged"].any()
+    assert made["svc"][~made["forged"]].tolist() == [
+        str(svc) for svc in pd.read_csv(folder / "new.csv")["svc"]
+    ]
+    assert set(made["svc"].cat.categories) == {"22", "443", "80", "http"}
+    ended = rareflow("evaluate", "--data", "new.csv", *how, "--model", model)
+    assert ended.code == 0
+    assert "Beware: --model was trained on" in ended.out
+
+
+@pytest.mark.parametrize("command", ["evaluate", "train"])
+def test_a_test_file_of_one_class_is_scored(command, folder):
+    frame().to_csv(folder / "train.csv", index=False)
+    frame().query("result == 'DOS'").to_csv(folder / "test.csv", index=False)
+    steps = ("--steps", 2, "--hidden-dim", 8) if command == "train" else ()
+    words = ("--data", "train.csv", "--test", "test.csv", "--label", "result")
+    ended = rareflow(command, *words, *steps)
     assert ended.code == 0
     assert "RAW" in ended.out

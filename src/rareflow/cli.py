@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
+from rareflow.data.names import split_names
 from rareflow.errors import ConfigError, RareflowError, SpooledError, lacks_memory
 from rareflow.redaction import redacted
 
@@ -48,11 +49,18 @@ Data = Annotated[
 ]
 Label = Annotated[str, typer.Option(help="Label column. Unset: the recipe's, or the model's.")]
 Drop = Annotated[
-    str, typer.Option(help="Columns to leave out, such as clocks and identifiers: a,b,c. Unset: none.")
+    str,
+    typer.Option(
+        help="Columns to leave out, such as clocks and identifiers: a,b,c; a name that holds a comma in "
+        "double quotes. Unset: none."
+    ),
 ]
 Recipe = Annotated[str, typer.Option(help="Known data set: gas-pipeline or cic-ids-2017. Unset: none.")]
 Categorical = Annotated[
-    str, typer.Option(help="Columns whose text or numbers are categories: a,b,c. Unset: none.")
+    str,
+    typer.Option(
+        help="Columns whose text or numbers are categories: a,b,c, quoted as for --drop. Unset: none."
+    ),
 ]
 Infinities = Annotated[
     str,
@@ -71,12 +79,18 @@ Rows = Annotated[int, typer.Option(help="Rows to simulate; 0: the simulator's de
 SampleRows = Annotated[
     int,
     typer.Option(
-        help="Rows to work on; of a larger table a sample is drawn, in which the largest classes are thinned "
-        "and rare ones keep every row.",
+        help="Rows of --data to work on; of a larger table a sample is drawn, the largest classes thinned "
+        "and rare ones whole. Of --test FILE every row is scored.",
         min=2,
     ),
 ]
-Test = Annotated[str, typer.Option(help="File that is the test part. Unset: a part of --data, by --split.")]
+Test = Annotated[
+    str,
+    typer.Option(
+        help="File whose rows are the test part, all of them; --rare-classes goes by --data alone. Unset: a "
+        "part of --data, by --split."
+    ),
+]
 SplitKind = Annotated[
     str,
     typer.Option(
@@ -124,11 +138,6 @@ def _options(
     pass
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Split a,b,c."""
-    return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
 def _source(ctx: typer.Context, *, is_split: bool = True) -> DataSettings:
     """Build the data settings from a command's options; only a split is troubled by a class of one row."""
     from rareflow.workflows.settings import DataSettings
@@ -137,9 +146,9 @@ def _source(ctx: typer.Context, *, is_split: bool = True) -> DataSettings:
     return DataSettings(
         data=given["data"],
         label=given["label"],
-        drop=_names(given["drop"]),
+        drop=split_names(given["drop"]),
         recipe=given["recipe"],
-        categorical=_names(given["categorical"]),
+        categorical=split_names(given["categorical"]),
         infinities=given["infinities"],
         rare_classes="keep" if not is_split and given["rare_classes"] == "error" else given["rare_classes"],
         rows=given["rows"] or None,
@@ -374,10 +383,10 @@ def benchmark(
         typer.echo(workflow.report(out))
         return
     how = workflow.BenchmarkSettings(
-        shots=_names(shots),
+        shots=split_names(shots),
         seeds=seeds,
-        augmenters=_names(augmenters),
-        detectors=_names(detectors),
+        augmenters=split_names(augmenters),
+        detectors=split_names(detectors),
         repeats=repeats,
         jobs=jobs,
         out=out,

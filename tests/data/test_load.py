@@ -237,6 +237,15 @@ def test_times_and_durations_are_refused_together(refusal, frame):
     assert said.endswith("; leave them out with --drop at,span")
 
 
+def test_times_and_durations_are_no_categories_either(refusal, frame):
+    times = [pd.Timestamp("2017-07-07"), pd.Timestamp("2017-07-08")] * 2
+    frame = frame.assign(at=times, day=pd.Categorical(times), span=pd.Timedelta("1s"))
+    said = refusal(frame, categorical=["at", "span", "count"])
+    assert said.startswith("columns that hold neither numbers nor categories: 'at' (datetime64")
+    assert "'day' (datetime64" in said
+    assert said.endswith("; leave them out with --drop at,day,span")
+
+
 def test_narrow_and_nullable_dtypes_and_huge_values_are_kept(load, frame):
     frame = frame.assign(
         single=np.arange(4, dtype=np.float32),

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rareflow.data.load import load_table
 from rareflow.data.names import unique_names
-from rareflow.data.readers import read, read_frame
+from rareflow.data.readers import open_source, read, read_frame
 from rareflow.errors import DataError
 
 
@@ -232,11 +233,29 @@ def test_a_parquet_without_rows_is_refused(tmp_path, frame):
 def test_repeated_parquet_names_are_refused(tmp_path):
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["x", "x"])
     pq.write_table(table, tmp_path / "t.parquet")
-    assert "column names ['x'] occur twice; write a file with" in refusal(tmp_path / "t.parquet")
+    said = (
+        f"{tmp_path / 't.parquet'}: column names ['x'] occur twice; write a file with one column of each name"
+    )
+    assert refusal(tmp_path / "t.parquet") == said
 
 
 def test_nested_columns_are_refused_by_name(tmp_path):
     pq.write_table(pa.table({"x": [1], "flags": [[1, 2]]}), tmp_path / "t.parquet")
-    assert "columns ['flags'] hold nested values; write a file without them" in refusal(
-        tmp_path / "t.parquet"
+    said = f"{tmp_path / 't.parquet'}: columns ['flags'] hold nested values; leave them out with --drop flags"
+    assert refusal(tmp_path / "t.parquet") == said
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_nested_columns_that_are_dropped_are_not_read_and_others_are_as_ever(tmp_path, statistics):
+    rows = {"x": [1, None, 3], "y": pa.array([None, 2, 2]).dictionary_encode(), "label": ["a", "a", "b"]}
+    nested = {"flags": [[1, 2], [], None], "n.m": [{"x": 7, "label": [1]}] * 3}
+    for name, columns in {"flat": rows, "both": {**nested, **rows}}.items():
+        pq.write_table(pa.table(columns), tmp_path / f"{name}.parquet", write_statistics=statistics)
+    opened = open_source(str(tmp_path / "both.parquet"), drop=["flags", "n.m"])
+    (frame,) = opened.frames()
+    pd.testing.assert_frame_equal(frame, read_frame(str(tmp_path / "flat.parquet")))
+    table = load_table(
+        str(tmp_path / "both.parquet"), label="label", drop=["flags", "n.m"], rare_classes="keep"
     )
+    assert list(table.frame) == ["x", "y", "label"]
+    assert table.notes == ("Columns were left out as asked: flags, n.m.",)

@@ -2,11 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rareflow.data.load import open_table
 from rareflow.data.schema import Schema
 from rareflow.data.table import Table
 from rareflow.errors import DataError
 from rareflow.generators.estimators import VAEWGANGP
-from rareflow.workflows.matching import check_test_part, known_rows, match_generator
+from rareflow.workflows.matching import known_rows, match_generator, match_test_part
 
 
 def table(**columns):
@@ -32,7 +33,8 @@ def generator(**columns):
 
 def augmented(given, forger):
     matched = match_generator(given, forger).frame
-    forged = forger.table(pd.DataFrame({"label": ["DOS"], "count": [5]}), seed=0)[list(matched.columns)]
+    wanted = pd.DataFrame({"label": forger.classes[:1], "count": [5]})
+    forged = forger.table(wanted, seed=0)[list(matched.columns)]
     pd.testing.assert_frame_equal(
         forged.astype(matched.dtypes), forged, check_dtype=False, check_categorical=False
     )
@@ -91,15 +93,57 @@ def test_a_class_that_the_generator_does_not_know_is_refused_with_those_it_knows
 
 
 def test_a_test_part_of_the_training_tables_form_passes_with_fewer_classes_and_other_categories():
-    check_test_part(table(), table(mode=pd.Categorical(["manual", "off"] * 6), length=np.arange(12) / 2))
-    check_test_part(table(), table(result="Normal"))
+    other = table(mode=pd.Categorical(["manual", "off"] * 6), length=np.arange(12) / 2)
+    for given in (other, table(result="Normal")):
+        pd.testing.assert_frame_equal(match_test_part(table(), given).frame, given.frame)
 
 
 def test_a_test_part_with_a_class_of_its_own_is_refused_with_its_rows():
     with pytest.raises(
         DataError, match=r"label 'Recon' occurs in the test part only \(4 rows\); no detector"
     ):
-        check_test_part(table(), table(result=["Normal"] * 8 + ["Recon"] * 4))
+        match_test_part(table(), table(result=["Normal"] * 8 + ["Recon"] * 4))
+
+
+def test_a_test_part_without_a_row_of_a_class_that_is_kept_is_refused(tmp_path):
+    pd.concat([table().frame.assign(result=name) for name in "ab"]).to_parquet(tmp_path / "t.parquet")
+    test = open_table(str(tmp_path / "t.parquet"), label="result", is_test=True)
+    with pytest.raises(DataError, match="holds no row of a class that the training table keeps, which are"):
+        match_test_part(table(), test, {"a": None, "b": None})
+
+
+def ports(*values):
+    return pd.Categorical([*values] * (12 // len(values)))
+
+
+TEXT, NUMBERS = ports("80", "443", "http"), ports(80, 443, 22)
+
+
+def test_numbers_go_by_the_text_that_they_have_in_the_generators_table():
+    given = table(mode=ports(80.0, 8080.0, np.nan))
+    matched = augmented(given, generator(mode=TEXT))["mode"]
+    assert matched.astype(object).tolist() == ["80", "8080", np.nan] * 4
+    assert set(matched.cat.categories) == {"80", "443", "http", "8080"}
+
+
+def test_text_goes_by_the_numbers_that_it_is_in_the_generators_table_and_other_text_is_refused():
+    matched = augmented(table(mode=ports("80", "443", "22")), generator(mode=NUMBERS))["mode"]
+    assert matched.tolist() == [80, 443, 22] * 4
+    with pytest.raises(
+        DataError, match="column 'mode' holds the text 'http' in the table and numbers in the"
+    ):
+        match_generator(table(mode=TEXT), generator(mode=NUMBERS))
+
+
+def test_labels_go_by_the_values_that_they_have_in_the_generators_table():
+    number = augmented(table(result=[0.0] * 8 + [1.0] * 4), generator(result=["0"] * 8 + ["1"] * 4))
+    assert number["result"].tolist() == ["0"] * 8 + ["1"] * 4
+
+
+def test_rows_that_a_generator_was_trained_on_are_known_whether_a_category_is_text_or_a_number():
+    forger = generator(mode=ports("80", "443"))
+    train = match_generator(table(mode=ports(80, 443)).take(np.arange(9)), forger)
+    assert known_rows(forger, train, match_test_part(train, table(mode=ports(80, 443)))) == 3
 
 
 def test_test_rows_that_a_generator_was_trained_on_are_counted_unless_the_training_part_has_them_too():

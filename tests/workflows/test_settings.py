@@ -1,9 +1,11 @@
 import os
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from rareflow.workflows import settings
-from rareflow.workflows.settings import limit_threads
+from rareflow.workflows.settings import DataSettings, Settings, limit_threads
 
 
 @pytest.mark.parametrize(
@@ -21,3 +23,47 @@ def test_more_threads_than_cores_are_told_where_they_would_wait_for_each_other(
     limit_threads(n_threads, jobs=jobs)
     expected = f"--jobs {jobs} with --n-threads {n_threads} is more threads than the 4 cores here"
     assert [line.startswith(expected) for line in told] == [True] * is_told
+
+
+def parts(train, test, **options):
+    """What a command works on, of two files."""
+    for name, frame in {"train": train, "test": test}.items():
+        frame.to_csv(f"{name}.csv", index=False)
+    source = DataSettings("train.csv", label="label", **options)
+    return Settings(source, test="test.csv").parts
+
+
+def rows(**counts):
+    labels = np.repeat(list(counts), list(counts.values()))
+    return pd.DataFrame({"x": np.arange(len(labels)), "label": labels})
+
+
+@pytest.mark.usefixtures("folder")
+def test_every_row_of_a_test_file_is_scored_however_few_are_worked_on():
+    train, test = parts(rows(a=60, b=30), rows(a=200, b=7), sample_rows=40)
+    assert train.class_counts == {"a": 20, "b": 20}
+    assert test.class_counts == {"a": 200, "b": 7}
+    assert test.notes == ()
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_training_table_decides_which_classes_of_a_test_file_are_dropped_or_merged(monkeypatch):
+    told = []
+    monkeypatch.setattr(settings, "say", told.append)
+    files = rows(a=40, b=20, c=1, d=1), rows(a=5, b=1, c=3)
+    train, test = parts(*files, rare_classes="drop")
+    assert train.class_counts == {"a": 40, "b": 20}
+    assert test.class_counts == {"a": 5, "b": 1}
+    assert told[-1] == "3 rows of test.csv were left out: their class has one row in the training table"
+    train, test = parts(*files, rare_classes="merge")
+    assert train.class_counts == {"a": 40, "b": 20, "Rare": 2}
+    assert test.class_counts == {"a": 5, "Rare": 3, "b": 1}
+    train, test = parts(*files, rare_classes="keep")
+    assert test.class_counts == {"a": 5, "c": 3, "b": 1}
+
+
+@pytest.mark.usefixtures("folder")
+def test_labels_are_classes_of_the_training_table_whether_they_are_read_as_numbers_or_as_text():
+    train, test = parts(rows(**{"0": 4, "1": 4, "unknown": 4}), rows(**{"0": 3, "1": 2}))
+    assert test.class_counts == {"0": 3, "1": 2}
+    assert test.y.dtype == train.y.dtype

@@ -7,19 +7,19 @@ Every refusal names all the columns or classes that it is about, so that one mor
 
 from __future__ import annotations
 
-import shlex
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from rareflow.data.facts import is_infinite
-from rareflow.data.names import shown_names
+from rareflow.data.names import shell_names, shown_names
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from rareflow.data.facts import Facts
 
@@ -27,18 +27,26 @@ if TYPE_CHECKING:
 __all__ = [
     "INFINITIES",
     "RARE_CLASSES",
+    "Fate",
     "Step",
     "check_classes",
     "check_features",
     "check_labels",
     "check_text",
     "declare_categories",
+    "is_text",
+    "settle_classes",
     "settle_infinities",
     "settle_rare_classes",
+    "settled_counts",
+    "values_dtype",
 ]
 
 Step = Callable[[pd.DataFrame], pd.DataFrame]
 """What is done to every row, frame by frame."""
+
+Fate = Mapping[str, str | None]
+"""What becomes of classes, by name: their new names, or ``None`` where their rows are dropped."""
 
 INFINITIES = ("missing", "drop")
 RARE_CLASSES = ("error", "drop", "merge", "keep")
@@ -53,7 +61,7 @@ def check_features(features: Sequence[str], label: str, empty: Collection[str]) 
         raise DataError(f"no column is left beside the label {label!r}; leave fewer out with --drop")
     refused = [name for name in features if name in empty]
     if refused:
-        names = shlex.quote(",".join(refused))
+        names = shell_names(refused)
         raise DataError(
             f"columns that hold no value at all: {shown_names(refused)}; leave them out with --drop {names}"
         )
@@ -65,7 +73,7 @@ def check_text(
     """Refuse feature columns that hold text and that nobody declared; `frames` shows the text."""
     undeclared = [name for name in _text_columns(head, label) if name not in declared]
     if undeclared:
-        names = shlex.quote(",".join(undeclared))
+        names = shell_names(undeclared)
         shown = ", ".join(f"{name!r} ({text})" for name, text in _first_texts(frames(), undeclared).items())
         raise DataError(
             f"text in columns that nobody declared: {shown}; add --categorical {names} or --drop {names}"
@@ -73,11 +81,12 @@ def check_text(
 
 
 def _text_columns(head: pd.DataFrame, label: str) -> list[str]:
-    return [name for name in head.columns if name != label and _is_text(head[name])]
+    return [name for name in head.columns if name != label and is_text(head[name].dtype)]
 
 
-def _is_text(column: pd.Series) -> bool:
-    return pd.api.types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype)
+def is_text(dtype: Any) -> bool:  # noqa: ANN401 - numpy's or pandas' own
+    """Tell whether a dtype is of text, or of objects, which values of several kinds are."""
+    return pd.api.types.is_object_dtype(dtype) or isinstance(dtype, pd.StringDtype)
 
 
 def _first_texts(frames: Iterable[pd.DataFrame], names: Sequence[str]) -> dict[str, str]:
@@ -123,7 +132,7 @@ def declare_categories(
     Raises
     ------
     DataError
-        If a feature column holds times or durations.
+        If a feature column holds times, durations or the like, declared or not.
     """
     text = [name for name in _text_columns(head, label) if name in declared]
     wanted = [name for name in dict.fromkeys(declared) if name in head.columns and name != label]
@@ -135,10 +144,10 @@ def declare_categories(
     done = step(head.iloc[:0])
     refused = [name for name in done.columns if name != label and not _is_usable(done[name])]
     if refused:
-        shown = ", ".join(f"{name!r} ({done[name].dtype})" for name in refused)
+        shown = ", ".join(f"{name!r} ({values_dtype(done[name])})" for name in refused)
         raise DataError(
             f"columns that hold neither numbers nor categories: {shown}; "
-            f"leave them out with --drop {shlex.quote(','.join(refused))}"
+            f"leave them out with --drop {shell_names(refused)}"
         )
     return step
 
@@ -148,7 +157,16 @@ def _category(values: pd.Series, *, is_text: bool) -> Any:  # noqa: ANN401 - a p
 
 
 def _is_usable(column: pd.Series) -> bool:
-    return isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_numeric_dtype(column.dtype)
+    """Tell whether a column holds numbers, truth values, or categories of those or of text."""
+    dtype = values_dtype(column)
+    is_category = isinstance(column.dtype, pd.CategoricalDtype)
+    return pd.api.types.is_numeric_dtype(dtype) or (is_category and is_text(dtype))
+
+
+def values_dtype(column: pd.Series) -> Any:  # noqa: ANN401 - numpy's or pandas' own
+    """Give the dtype of a column's values, which are categories or not."""
+    dtype = column.dtype
+    return dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
 
 
 def settle_infinities(facts: Facts, rule: str) -> tuple[Step, tuple[str, ...]]:
@@ -185,24 +203,15 @@ def _as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def settle_rare_classes(
-    counts: Mapping[str, int], label: str, treatment: str
-) -> tuple[Step, tuple[str, ...], dict[str, int]]:
-    """Drop or merge the classes that have one row in the whole table, and say so; or keep them.
+def settle_rare_classes(counts: Mapping[str, int], treatment: str) -> tuple[Fate, tuple[str, ...]]:
+    """Decide what becomes of the classes that have one row in the whole table, and say so.
 
     Parameters
     ----------
     counts
         Rows of each class by its name as text, at least 1 each.
-    label
-        The label column's name.
     treatment
         One of ``RARE_CLASSES``.
-
-    Returns
-    -------
-    tuple
-        The step, what it does, and the rows of each class after it.
 
     Raises
     ------
@@ -211,30 +220,44 @@ def settle_rare_classes(
     """
     lone = sorted(name for name, rows in counts.items() if rows == 1)
     if not lone or treatment == "keep":
-        return _as_it_is, (), dict(counts)
+        return {}, ()
     shown = shown_names([repr(name) for name in lone])
     if treatment == "error":
         raise DataError(
             f"classes of one row in the whole table, which no split can both train and test: {shown}; "
             "add --rare-classes drop, or --rare-classes merge to make them one class"
         )
-    if treatment == "merge" and len(lone) == 1 and (_MERGED in lone or _MERGED not in counts):
+    if treatment == "drop":
+        return dict.fromkeys(lone), (f"Classes of one row were dropped: {shown}.",)
+    if len(lone) == 1 and (_MERGED in lone or _MERGED not in counts):
         raise DataError(
             f"only one class has one row, {shown}: merged, it would still have one; use --rare-classes drop"
         )
+    return dict.fromkeys(lone, _MERGED), (f"Classes of one row were merged into {_MERGED!r}: {shown}.",)
 
-    def drop(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame[~frame[label].astype("str").isin(lone)].reset_index(drop=True)
 
-    def merge(frame: pd.DataFrame) -> pd.DataFrame:
+def settle_classes(fate: Fate, label: str) -> Step:
+    """Drop and rename classes."""
+    gone = [name for name, new in fate.items() if new is None]
+    renamed = {name: new for name, new in fate.items() if new is not None}
+
+    def step(frame: pd.DataFrame) -> pd.DataFrame:
         names = frame[label].astype("str")
-        return frame.assign(**{label: names.mask(names.isin(lone), _MERGED)})
+        if renamed:
+            frame = frame.assign(**{label: names.replace(renamed)})
+        return frame[~names.isin(gone)].reset_index(drop=True) if gone else frame
 
-    left = {name: rows for name, rows in counts.items() if rows > 1}
-    if treatment == "drop":
-        return drop, (f"Classes of one row were dropped: {shown}.",), left
-    left[_MERGED] = left.get(_MERGED, 0) + len(lone)
-    return merge, (f"Classes of one row were merged into {_MERGED!r}: {shown}.",), left
+    return step if fate else _as_it_is
+
+
+def settled_counts(counts: Mapping[str, int], fate: Fate) -> dict[str, int]:
+    """Count the rows of each class after its fate, the largest class first, ties by name."""
+    left: Counter[str] = Counter()
+    for name, rows in counts.items():
+        new = fate.get(name, name)
+        if new is not None:
+            left[new] += rows
+    return dict(sorted(left.items(), key=lambda each: (-each[1], each[0])))
 
 
 def check_labels(facts: Facts) -> None:

@@ -76,6 +76,7 @@ def open_table(
     rare_classes: str = "error",
     rows: int | None = None,
     seed: int = 0,
+    is_test: bool = False,
 ) -> Stream:
     """Check all rows of a table, so that it can be had frame by frame; a Parquet file is never held whole.
 
@@ -103,6 +104,9 @@ def open_table(
         Number of simulated rows; the simulator's own default if unset.
     seed
         Seed of the simulator.
+    is_test
+        Whether the table only tests: it may hold one class, and what becomes of classes of one row is for
+        its training table to say.
 
     Raises
     ------
@@ -116,27 +120,31 @@ def open_table(
     drop, categorical = [name for name in drop if name], [name for name in categorical if name]
     known = _find_recipe(data, recipe)
     label = label or (known.label if known else "")
-    source = _open(data, rows, seed, label)
+    source = _open(data, rows, seed, label, drop)
     target = find_label(source.head, label, drop)
-    check_names(source.head, drop, "--drop")
-    check_names(source.head, categorical, "--categorical")
+    check_names(source.columns, drop, "--drop")
+    check_names(source.columns, categorical, "--categorical")
     wanted = _Wanted(
         target,
         known,
         tuple(drop),
         tuple(categorical),
         infinities or (known.infinities if known else ""),
-        rare_classes or "error",
     )
     steps, notes, counts = _plan(source, wanted)
+    fate, settled = checks.settle_rare_classes(counts, "keep" if is_test else rare_classes or "error")
+    counts = checks.settled_counts(counts, fate)
+    if not is_test:
+        checks.check_classes(counts, target)
     return Stream(
         source,
-        tuple(steps),
+        (*steps, checks.settle_classes(fate, target)),
         label=target,
-        class_counts=dict(sorted(counts.items(), key=lambda each: (-each[1], each[0]))),
+        class_counts=counts,
+        fate=fate,
         clocks=tuple(name for name in wanted.features(source) if name in known.clocks) if known else (),
         name=known.name if known else _slug(data),
-        notes=tuple(notes),
+        notes=(*notes, *settled),
         simulated=data == SIMULATED,
     )
 
@@ -150,7 +158,6 @@ class _Wanted:
     drop: tuple[str, ...]
     categorical: tuple[str, ...]
     infinities: str
-    rare_classes: str
 
     def features(self, source: Source) -> list[str]:
         """Give the columns that stay, without the label."""
@@ -159,7 +166,10 @@ class _Wanted:
 
 
 def _plan(source: Source, wanted: _Wanted) -> tuple[list[checks.Step], list[str], dict[str, int]]:
-    """Look at all rows, decide what is done to each, say so, and count the rows of each class after it."""
+    """Look at all rows, decide what is done to each, say so, and count the rows of each class after it.
+
+    What becomes of classes of one row is yet to be settled.
+    """
     notes, features = list(source.notes), wanted.features(source)
     facts = Facts(
         wanted.label,
@@ -177,11 +187,7 @@ def _plan(source: Source, wanted: _Wanted) -> tuple[list[checks.Step], list[str]
     infinite, done = checks.settle_infinities(facts, wanted.infinities)
     notes += done
     checks.check_labels(facts)
-    rare, done, counts = checks.settle_rare_classes(
-        _counts(names, facts.label_rows), wanted.label, wanted.rare_classes
-    )
-    checks.check_classes(counts, wanted.label)
-    return [*steps, infinite, rare], [*notes, *done], counts
+    return [*steps, infinite], notes, _counts(names, facts.label_rows)
 
 
 def _columns(source: Source, wanted: _Wanted, labels: pd.Series) -> tuple[list[checks.Step], list[str]]:
@@ -221,12 +227,12 @@ def _find_recipe(data: str, name: str | None) -> Recipe | None:
     return RECIPES["gas-pipeline"] if data == SIMULATED else None
 
 
-def _open(data: str, rows: int | None, seed: int, label: str) -> Source:
+def _open(data: str, rows: int | None, seed: int, label: str, drop: Sequence[str]) -> Source:
     """Open a source, or simulate the built-in one."""
     if data != SIMULATED:
         if rows is not None:
             raise ConfigError(f"--rows {rows} is for --data {SIMULATED} only; leave it out")
-        return open_source(data, label=label)
+        return open_source(data, label=label, drop=drop)
     # The simulator is imported here because few tables are simulated.
     from rareflow.data.simulator import simulate_gas_pipeline  # noqa: PLC0415
 

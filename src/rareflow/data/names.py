@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
+import io
 import shlex
 from typing import TYPE_CHECKING
 
-from rareflow.errors import DataError
+from rareflow.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     import pandas as pd
 
-__all__ = ["check_names", "find_label", "shown_names", "unique_names"]
+__all__ = [
+    "check_names",
+    "find_label",
+    "joined_names",
+    "shell_names",
+    "shown_names",
+    "split_names",
+    "unique_names",
+]
 
 _NAMES_SHOWN = 8
 
@@ -64,16 +74,16 @@ def find_label(frame: pd.DataFrame, label: str, dropped: Sequence[str]) -> str:
     if second in frame.columns and second not in dropped:
         raise DataError(
             f"the label column {label!r} occurs twice (the second as {second!r}); "
-            f"leave one out with --drop {shlex.quote(second)}"
+            f"leave one out with --drop {shell_names([second])}"
         )
     return label
 
 
-def check_names(frame: pd.DataFrame, names: Sequence[str], option: str) -> None:
+def check_names(columns: Sequence[str], names: Sequence[str], option: str) -> None:
     """Refuse an option that names a column which is not there."""
     for name in names:
-        if name not in frame.columns:
-            raise DataError(f"{option}: no column {name!r}{_near(name, frame.columns)}")
+        if name not in columns:
+            raise DataError(f"{option}: no column {name!r}{_near(name, columns)}")
 
 
 def _near(name: str, columns: Iterable[str]) -> str:
@@ -82,6 +92,38 @@ def _near(name: str, columns: Iterable[str]) -> str:
     by_lower = {other.lower(): other for other in names}
     near = [by_lower[other] for other in difflib.get_close_matches(name.lower(), by_lower, n=3)]
     return f"; did you mean {' or '.join(near)}?" if near else f"; the columns are {shown_names(names)}"
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Split what an option is given, such as ``a,b,c``; double quotes hold a comma: ``"a,b",c``, as in a CSV.
+
+    Raises
+    ------
+    ConfigError
+        If a line's end stands between quoted names, outside of quotes.
+    """
+    names = text.split(",")
+    if '"' in text:
+        try:
+            (names,) = csv.reader(io.StringIO(text, newline=""), skipinitialspace=True)
+        except (csv.Error, ValueError) as err:
+            raise ConfigError(
+                f"the names {text!r} cannot be told apart; write each in double quotes, and a double quote "
+                'in it twice, as in \'"bytes,in","other"\''
+            ) from err
+    return tuple(name.strip() for name in names if name.strip())
+
+
+def joined_names(names: Iterable[str]) -> str:
+    """Write names so that `split_names` gives them back."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerow(names)
+    return text.getvalue().removesuffix("\r\n")
+
+
+def shell_names(names: Iterable[str]) -> str:
+    """Write names as a shell takes them in an option that `split_names` reads."""
+    return shlex.quote(joined_names(names))
 
 
 def shown_names(names: Sequence[str]) -> str:

@@ -16,12 +16,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from rareflow.data.names import unique_names
+from rareflow.data.names import shell_names, unique_names
 from rareflow.data.source import first_line
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["ParquetPart", "settle_objects"]
@@ -66,9 +66,13 @@ class ParquetPart:
     ----------
     path
         The file.
+    drop
+        Columns that nobody will use: nested ones among them are not read.
 
     Attributes
     ----------
+    left_out
+        The nested columns that are not read.
     rows
         Number of its rows.
     witness
@@ -77,14 +81,18 @@ class ParquetPart:
     Raises
     ------
     DataError
-        If columns are nested or names occur twice, or what pandas noted in the file cannot be read.
+        If columns are nested and not to be dropped, names occur twice, or what pandas noted in the file
+        cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, drop: Collection[str] = ()) -> None:
         self.path = path
         with self._open() as file:
             schema, written = file.schema_arrow, file.schema_arrow.pandas_metadata or {}
-            _check(schema, path)
+            nested = [field.name for field in schema if pa.types.is_nested(field.type)]
+            self.left_out = tuple(name for name in nested if name in drop)
+            _check(schema, [name for name in nested if name not in drop], path)
+            self._read = [name for name in schema.names if name not in nested]
             self.rows: int = file.metadata.num_rows
             # Parquet forgets that numbers were categories; what pandas noted beside the schema remembers.
             self._categorical = [
@@ -107,7 +115,7 @@ class ParquetPart:
         try:
             with pq.ParquetFile(self.path, buffer_size=_BUFFER_BYTES) as file:
                 yield file
-        except pa.ArrowException:
+        except (pa.ArrowException, DataError):
             raise
         except (AttributeError, LookupError, NotImplementedError, TypeError, ValueError) as err:
             raise DataError(
@@ -119,7 +127,7 @@ class ParquetPart:
         """Yield the file's rows in order, at most so many a frame."""
         done = 0
         with self._open() as file:
-            for batch in file.iter_batches(rows):
+            for batch in file.iter_batches(rows, columns=self._read):
                 yield self._frame(pa.Table.from_batches([batch]), done)
                 done += len(batch)
 
@@ -141,17 +149,17 @@ class ParquetPart:
 
     def _show(self, file: pq.ParquetFile) -> pa.Table:
         """Find the witness: of every column a value, all of its categories, and a gap if it has one."""
-        schema = file.schema_arrow
-        found = [self._shown(file, number) for number in range(len(schema))]
+        whole = file.schema_arrow
+        schema = pa.schema([whole.field(name) for name in self._read])
+        found = [self._shown(file, field) for field in schema]
         length = max(map(len, found), default=0)
         columns = [pa.concat_arrays([each, *[each[-1:]] * (length - len(each))]) for each in found]
         return pa.table(columns, schema=schema.with_metadata(self._metadata))
 
-    def _shown(self, file: pq.ParquetFile, number: int) -> pa.Array:
+    def _shown(self, file: pq.ParquetFile, field: pa.Field) -> pa.Array:
         """Show a column: its first value, or all of its distinct ones if they are categories; a gap last."""
-        field = file.schema_arrow.field(number)
         by_category = pa.types.is_dictionary(field.type) or field.name in self._categorical
-        gaps, values = _gaps(file, number), dict[Any, None]()
+        gaps, values = _gaps(file, field.name), dict[Any, None]()
         has_gap = bool(gaps)
         for batch in file.iter_batches(columns=[field.name]) if gaps != self.rows else ():
             column = batch.column(field.name)
@@ -162,11 +170,12 @@ class ParquetPart:
         return _array([*values, *([None] if has_gap or not values else [])], field.type)
 
 
-def _check(schema: pa.Schema, path: Path) -> None:
+def _check(schema: pa.Schema, nested: Sequence[str], path: Path) -> None:
     """Refuse columns that are no columns of a table."""
-    nested = [field.name for field in schema if pa.types.is_nested(field.type)]
     if nested:
-        raise DataError(f"{path}: columns {nested} hold nested values; write a file without them")
+        raise DataError(
+            f"{path}: columns {nested} hold nested values; leave them out with --drop {shell_names(nested)}"
+        )
     repeated = sorted(name for name, count in Counter(schema.names).items() if count > 1)
     if repeated:
         raise DataError(
@@ -179,9 +188,11 @@ def _counts(index: dict[str, Any], rows: int) -> bool:
     return index["name"] is not None and len(range(index["start"], index["stop"], index["step"])) == rows
 
 
-def _gaps(file: pq.ParquetFile, number: int) -> int | None:
+def _gaps(file: pq.ParquetFile, name: str) -> int | None:
     """Count the missing values of a column as the file's statistics have them; ``None`` if it has none."""
-    gaps = 0
+    # A nested column is stored as several: the place in the schema is not the place in the file.
+    stored = [file.schema.column(number).path for number in range(len(file.schema))]
+    number, gaps = stored.index(name), 0
     for group in range(file.num_row_groups):
         statistics = file.metadata.row_group(group).column(number).statistics
         if statistics is None or not statistics.has_null_count:

@@ -7,6 +7,7 @@ import difflib
 import glob
 import gzip
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 import pyarrow as pa
@@ -17,6 +18,9 @@ from rareflow.data.names import unique_names
 from rareflow.data.parquet import ParquetPart, settle_objects
 from rareflow.data.source import Held, Part, Source, readable
 from rareflow.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = ["ENDINGS", "open_source", "read", "read_frame"]
 
@@ -57,7 +61,7 @@ def read(source: str, *, label: str = "") -> tuple[pd.DataFrame, tuple[str, ...]
     return frame, (*opened.notes, *notes)
 
 
-def open_source(source: str, *, label: str = "") -> Source:
+def open_source(source: str, *, label: str = "", drop: Collection[str] = ()) -> Source:
     """Open a table to be read frame by frame; what is Parquet is never held whole.
 
     Column names are trimmed of white space; a repeated name gets the suffix ``.1``, ``.2`` and so on. Rows in
@@ -71,6 +75,8 @@ def open_source(source: str, *, label: str = "") -> Source:
         order and must have the same columns.
     label
         A column of a CSV whose numbers are names: where numbers would not tell 01 from 1, it stays text.
+    drop
+        Columns that nobody will use; nested ones, which only Parquet has, are left out.
 
     Raises
     ------
@@ -78,7 +84,7 @@ def open_source(source: str, *, label: str = "") -> Source:
         If no such file is found, or one cannot be read, is empty or has other columns than the first.
     """
     notes: list[str] = []
-    parts = [_open(path, notes, label) for path in _find(source)]
+    parts = [_open(path, notes, label, drop) for path in _find(source)]
     return Source(parts, tuple(notes))
 
 
@@ -121,12 +127,12 @@ def _nearby(path: Path) -> str:
     return f"; did you mean {path.parent / near[0]}?" if near else "; give --data a path that exists"
 
 
-def _open(path: Path, notes: list[str], label: str) -> Part:
+def _open(path: Path, notes: list[str], label: str, drop: Collection[str]) -> Part:
     """Open one file of any known kind."""
     part: Part
     with readable(path):
         if _ending(path) == ".parquet":
-            part = ParquetPart(path)
+            part = ParquetPart(path, drop)
         elif _ending(path) == ".arff":
             part = _held(path, parse_arff(_text(path, notes), path))
         else:

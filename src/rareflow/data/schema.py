@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from rareflow.data.names import shell_names
 from rareflow.errors import DataError
 
 __all__ = ["Column", "ColumnTally", "Kind", "Schema"]
@@ -141,7 +142,8 @@ class ColumnTally:
         """
         if not self._values:
             raise DataError(
-                f"column {self.name!r} holds no value at all; leave it out with --drop {self.name!r}"
+                f"column {self.name!r} holds no value at all; "
+                f"leave it out with --drop {shell_names([self.name])}"
             )
         missing = self.missing > 0
         distinct = _BINARY_VALUES + 1 if self._many else len(self._values)

@@ -31,6 +31,10 @@ class Part(Protocol):
         """The file, as messages name it."""
 
     @property
+    def left_out(self) -> tuple[str, ...]:
+        """Columns of the file that are not read."""
+
+    @property
     def rows(self) -> int:
         """Number of its rows."""
 
@@ -48,6 +52,7 @@ class Held:
 
     path: Path
     frame: pd.DataFrame
+    left_out: tuple[str, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -82,6 +87,8 @@ class Source:
     ----------
     head
         The table's columns with their dtypes, and no row.
+    columns
+        The names of those, and of columns that are not read.
 
     Raises
     ------
@@ -92,6 +99,7 @@ class Source:
     def __init__(self, parts: Sequence[Part], notes: tuple[str, ...] = ()) -> None:
         self.parts, self.notes = parts, notes
         self.head = _concatenate([(part.path, part.witness) for part in parts]).iloc[:0]
+        self.columns = [*self.head.columns, *dict.fromkeys(chain.from_iterable(p.left_out for p in parts))]
 
     def frames(self, notes: list[str] | None = None, *, rows: int | None = None) -> Iterator[pd.DataFrame]:
         """Yield the table's rows in order without those in which every value is missing.

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from rareflow.data.checks import Fate
 from rareflow.data.sample import quotas, sampled
 from rareflow.data.schema import Schema
 from rareflow.data.source import Source
@@ -38,6 +39,8 @@ class Stream:
         The label column's name.
     class_counts
         Rows of each class by its name as text, the largest class first, ties by name.
+    fate
+        What became of classes of one row.
     clocks, name, notes, simulated
         As a `Table`'s.
     """
@@ -46,6 +49,7 @@ class Stream:
     steps: tuple[Callable[[pd.DataFrame], pd.DataFrame], ...]
     label: str
     class_counts: Mapping[str, int]
+    fate: Fate = field(default_factory=dict)
     clocks: tuple[str, ...] = ()
     name: str = "table"
     notes: tuple[str, ...] = field(default=())
@@ -67,6 +71,10 @@ class Stream:
         for step in self.steps:
             frame = step(frame)
         return frame
+
+    def through(self, step: Callable[[pd.DataFrame], pd.DataFrame]) -> Stream:
+        """Give the table after a step more, which leaves the class counts as they are."""
+        return replace(self, steps=(*self.steps, step))
 
     def table(self, max_rows: int | None = None, *, seed: int = 0) -> Table:
         """Hold the rows, or a sample of them.

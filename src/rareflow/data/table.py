@@ -13,7 +13,7 @@ import pandas as pd
 from rareflow.data.schema import Schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from numpy.typing import NDArray
 
@@ -78,6 +78,10 @@ class Table:
     def take(self, rows: NDArray[np.intp]) -> Table:
         """Give the table of these rows, in this order, under the same schema."""
         return replace(self, frame=self.frame.iloc[rows].reset_index(drop=True))
+
+    def through(self, step: Callable[[pd.DataFrame], pd.DataFrame]) -> Table:
+        """Give the table after a step more, under the same schema."""
+        return replace(self, frame=step(self.frame))
 
     @property
     def head(self) -> pd.DataFrame:

@@ -15,6 +15,7 @@ from rareflow.evaluation.detectors import evaluate_detectors
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rareflow.data.stream import Stream
     from rareflow.data.table import Table
     from rareflow.evaluation.metrics import Scores
     from rareflow.generators.portable import PortableGenerator
@@ -75,7 +76,7 @@ def compare(
     return scored
 
 
-def check_labels(train: Table, test: Table) -> None:
+def check_labels(train: Table, test: Table | Stream) -> None:
     """Refuse a class that occurs in the test part only.
 
     Raises

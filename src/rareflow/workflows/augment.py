@@ -15,7 +15,7 @@ from rareflow.tracking.store import open_existing_store
 from rareflow.workflows.cluster import check_scheduler
 from rareflow.workflows.cluster_batches import batches_on_cluster
 from rareflow.workflows.files import check_writable, write_frames
-from rareflow.workflows.matching import matching_dtypes
+from rareflow.workflows.matching import match_generator
 from rareflow.workflows.progress import say, tell_rows
 from rareflow.workflows.settings import check_launcher
 from rareflow.workflows.spreadsheets import check_csv, defused
@@ -73,8 +73,8 @@ def run(
     loaded = load_generator(model)
     if not loaded.is_recommended:
         say("The study of this generator found no augmentation best: compare before you use these rows")
-    stream = source.like(loaded.generator).stream
-    dtypes = matching_dtypes(stream, loaded.generator)
+    stream = match_generator(source.like(loaded.generator).stream, loaded.generator)
+    dtypes = {str(name): dtype for name, dtype in stream.head.dtypes.items()}
     if mark in dtypes:
         raise ConfigError(f"--mark {mark!r} is a column of the table already; choose another name")
     by_class = loaded.class_rows if class_rows is None else dict.fromkeys(stream.class_counts, class_rows)

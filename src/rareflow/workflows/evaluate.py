@@ -9,7 +9,7 @@ from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.registry import load_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import open_existing_store, prepare_store
-from rareflow.workflows.matching import known_rows, match_generator
+from rareflow.workflows.matching import known_rows, match_generator, match_test_part
 from rareflow.workflows.outcome import told
 from rareflow.workflows.report import log_data, score, text_table
 from rareflow.workflows.settings import limit_threads
@@ -42,6 +42,7 @@ def run(settings: Settings, *, model: str) -> str:
     train, test = settings.parts
     if loaded:
         train = match_generator(train, loaded.generator)
+        test = match_test_part(train, test)
     prepare_store(settings.experiment)
     sweep_dead_runs()
     with parent_run(

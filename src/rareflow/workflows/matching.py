@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
+from rareflow.data.alignment import Form, align
+from rareflow.data.stream import Stream
+from rareflow.data.table import Table
 from rareflow.errors import DataError
 from rareflow.evaluation.comparison import check_labels
 from rareflow.evaluation.space import encode, row_ids
@@ -17,64 +19,84 @@ from rareflow.generators.portable import PortableGenerator
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from rareflow.data.stream import Stream
-    from rareflow.data.table import Table
+    from rareflow.data.checks import Fate
 
-__all__ = ["check_test_part", "known_rows", "match_generator", "matching_dtypes"]
+__all__ = ["known_rows", "match_generator", "match_test_part"]
+
+T = TypeVar("T", Table, Stream)
 
 
-def check_test_part(train: Table, test: Table) -> None:
-    """Refuse a test file whose columns are not the training table's, or that has a class of its own.
+def match_test_part(train: Table, test: T, fate: Fate | None = None) -> T:
+    """Give a test part under the names that the training table has for the same categories and classes.
+
+    Parameters
+    ----------
+    train
+        The training table.
+    test
+        The test part, held or not.
+    fate
+        What became of the training table's classes of one row: the same becomes of them in the test part.
 
     Raises
     ------
     DataError
-        If a column is lacking, is one too many or holds numbers in one table only, or a class has no
-        training row.
+        If a column is lacking, is one too many, holds numbers in one table only or cannot be brought to one
+        form; or a class has no training row; or no row is left.
     """
-    _check_columns(
-        test.frame, train.frame, "the test file", "the training table", "read both alike, or mend the file"
-    )
-    check_labels(train, test)
+    name, form = "the test file", Form.of(train, "the training table", fate)
+    _check_columns(test, form, name, "read both alike, or mend the file")
+    matched = align(test, form, name=name)
+    check_labels(train, matched)
+    if not matched.class_counts:
+        raise DataError(
+            "the test file holds no row of a class that the training table keeps, which are "
+            f"{', '.join(train.class_counts)}; give --test a file that does"
+        )
+    return matched
 
 
-def match_generator(table: Table, generator: PortableGenerator) -> Table:
-    """Give a table that takes in a generator's rows as they are; see `matching_dtypes`, errors included."""
-    return replace(table, frame=table.frame.astype(matching_dtypes(table, generator)))
+def match_generator(table: T, generator: PortableGenerator) -> T:
+    """Give a table that takes in a generator's rows as they are.
 
-
-def matching_dtypes(table: Table | Stream, generator: PortableGenerator) -> dict[str, Any]:
-    """Give the dtype of each column that holds a table's values and a generator's; it widens where it has to.
+    Categories and classes go by the names that they have in the generator's training table. Whole numbers
+    become floats, and categories get more, in columns where those of the generator are so; every value stays
+    what it is.
 
     Parameters
     ----------
     table
-        The table to balance. Whole numbers become floats, and categories get more, in columns where those
-        of the generator's training table are so; every value stays what it is.
+        The table to balance, held or not.
     generator
         The generator that is to balance it.
 
     Raises
     ------
     DataError
-        If a column is lacking, is one too many or holds numbers on one side only, or a class is unknown to
-        the generator.
+        If a column is lacking, is one too many, holds numbers on one side only or cannot be brought to one
+        form; or a class is unknown to the generator.
     """
-    forged = generator.table(pd.DataFrame({"label": generator.classes[:1], "count": [0]}))
-    _check_columns(
-        table.head,
-        forged,
-        "the table",
-        "the one that --model was trained on",
-        "read it as that was read (--recipe, --label, --drop, --categorical)",
-    )
-    unknown = [label for label in table.class_counts if label not in generator.classes]
+    name, form = "the table", _form_of(generator)
+    remedy = "read it as that was read (--recipe, --label, --drop, --categorical)"
+    _check_columns(table, form, name, remedy)
+    matched = align(table, form, name=name)
+    unknown = [label for label in matched.class_counts if label not in generator.classes]
     if unknown:
         raise DataError(
             f"class {unknown[0]!r} is unknown to --model, whose classes are {', '.join(generator.classes)}; "
             "read the table as its training table was read, or train a generator on this one"
         )
-    return {name: _widened(table.head[name], forged[name]).dtype for name in table.head.columns}
+    head = matched.head
+    dtypes = {column: _widened(head[column], form.head[column]).dtype for column in head.columns}
+    return matched.through(lambda frame: frame.astype(dtypes))
+
+
+def _form_of(generator: PortableGenerator) -> Form:
+    """Give the form of a generator's training table."""
+    head = generator.table(pd.DataFrame({"label": generator.classes[:1], "count": [0]}))
+    label = generator.spec["label"]["name"]
+    values = pd.Series([one["value"] for one in generator.spec["classes"]], dtype=object)
+    return Form("the one that --model was trained on", head, label, values.astype(head[label].dtype))
 
 
 def known_rows(generator: PortableGenerator, train: Table, test: Table) -> int:
@@ -96,11 +118,12 @@ def known_rows(generator: PortableGenerator, train: Table, test: Table) -> int:
     return int((np.isin(asked, known) & ~np.isin(asked, own)).sum())
 
 
-def _check_columns(given: pd.DataFrame, known: pd.DataFrame, who: str, other: str, remedy: str) -> None:
-    """Refuse columns that the known frame has not, or has otherwise."""
+def _check_columns(table: Table | Stream, form: Form, who: str, remedy: str) -> None:
+    """Refuse columns that the other table has not, and features that hold numbers in one of them only."""
+    given, known, other = table.head, form.head, form.name
     _refuse(known.columns.difference(given.columns), f"{who} lacks", f"which {other} has; {remedy}")
     _refuse(given.columns.difference(known.columns), f"{who} has", f"which {other} lacks; {remedy}")
-    for name in given.columns:
+    for name in given.columns.drop(form.label):
         one, two = given[name], known[name]
         if _is_number(one) != _is_number(two):
             raise DataError(
@@ -123,7 +146,19 @@ def _widened(column: pd.Series, forged: pd.Series) -> pd.Series:
     if isinstance(own, pd.CategoricalDtype):
         if not isinstance(other, pd.CategoricalDtype):
             return column.astype(other)
-        return column.cat.set_categories(other.categories.union(own.categories, sort=False))
+        return column.cat.set_categories(_joined(column, other))
     if isinstance(other, pd.CategoricalDtype):
         return column
     return column.astype(pd.concat([column.iloc[:0], forged]).dtype)
+
+
+def _joined(column: pd.Series, other: pd.CategoricalDtype) -> pd.Index:
+    """Give a generator's categories and a table's further ones; no file holds both text and numbers."""
+    joined = other.categories.union(column.cat.categories, sort=False)
+    text = [value for value in joined if isinstance(value, str)]
+    if 0 < len(text) < len(joined):
+        raise DataError(
+            f"column {column.name!r} holds the text {text[0]!r} in the table and numbers in the one that "
+            "--model was trained on; train a generator on this table, or leave the rows with such text out"
+        )
+    return joined

@@ -11,9 +11,10 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from rareflow.data.load import open_table
+from rareflow.data.names import joined_names
 from rareflow.data.splits import KINDS, split_table
 from rareflow.errors import ConfigError
-from rareflow.workflows.matching import check_test_part
+from rareflow.workflows.matching import match_test_part
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
@@ -49,10 +50,7 @@ class DataSettings:
     @cached_property
     def stream(self) -> Stream:
         """The table, checked and yet to be read; all of its rows, whatever `sample_rows` is."""
-        say(f"Reading {self.data} ...")
-        options = asdict(self)
-        del options["sample_rows"]
-        return open_table(**options)
+        return _opened(self)
 
     @cached_property
     def table(self) -> Table:
@@ -63,8 +61,19 @@ class DataSettings:
         return table
 
     def test_table(self, test: str) -> Table:
-        """Read a test file as the table is read."""
-        return replace(self, data=test, rows=None).table
+        """Read all rows of a test file, and bring them to the table's form; see `match_test_part`."""
+        given = _opened(replace(self, data=test, rows=None), is_test=True)
+        matched = match_test_part(self.table, given, self.stream.fate)
+        if gone := len(given) - len(matched):
+            say(f"{gone:,} rows of {test} were left out: their class has one row in the training table")
+        return matched.table()
+
+
+def _opened(source: DataSettings, *, is_test: bool = False) -> Stream:
+    say(f"Reading {source.data} ...")
+    options = asdict(source)
+    del options["sample_rows"]
+    return open_table(**options, is_test=is_test)
 
 
 @dataclass(frozen=True)
@@ -122,9 +131,7 @@ class Settings:
         """The training and the test part."""
         table = self.source.table
         if self.test:
-            test = self.source.test_table(self.test)
-            check_test_part(table, test)
-            return table, test
+            return table, self.source.test_table(self.test)
         split = split_table(table, self.split, test_size=self.test_size, seed=self.seed)
         return table.take(split.train), table.take(split.test)
 
@@ -155,7 +162,7 @@ class Settings:
         """The options as a run keeps them, under the names that they have in MLproject."""
         own = asdict(self)
         data = own.pop("source")
-        data |= {"drop": ",".join(data["drop"]), "categorical": ",".join(data["categorical"])}
+        data |= {option: joined_names(data[option]) for option in ("drop", "categorical")}
         return data | {"rows": data["rows"] or 0, "sample_rows": data["sample_rows"] or 0} | own
 
 
