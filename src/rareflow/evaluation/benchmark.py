@@ -21,7 +21,7 @@ from rareflow.data.splits import inner_splits, split_table
 from rareflow.data.table import Table
 from rareflow.evaluation.augmenters.base import TrainingSet
 from rareflow.evaluation.augmenters.registry import augmenter
-from rareflow.evaluation.comparison import check_labels
+from rareflow.evaluation.comparison import check_test_classes
 from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors, macro_f1
 from rareflow.evaluation.metrics import Scores
 
@@ -151,7 +151,7 @@ def make_part(
     if test is None:
         split = split_table(table, protocol.split, test_size=protocol.test_size, seed=seed)
         train, test = table.take(split.train), table.take(split.test)
-    check_labels(train, test)
+    check_test_classes(train, test)
     if shots is not None:
         train = few_shots(train, shots, seed=seed)
     splits = inner_splits(

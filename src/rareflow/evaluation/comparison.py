@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rareflow.evaluation.metrics import Scores
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["OURS", "RAW", "SMOTE", "Comparison", "check_labels", "compare", "summary_table"]
+__all__ = ["OURS", "RAW", "SMOTE", "Comparison", "check_test_classes", "compare", "summary_table"]
 
 RAW, SMOTE, OURS = "RAW", "SMOTE", "rareflow"
 
@@ -60,7 +60,7 @@ def compare(
     DataError
         If a class occurs in the test part only.
     """
-    check_labels(train, test)
+    check_test_classes(train, test)
     counts = new_rows(train.class_counts, class_rows)
     tables = {RAW: lambda: (train.X, train.labels)}
     if generator is not None:
@@ -76,7 +76,7 @@ def compare(
     return scored
 
 
-def check_labels(train: Table, test: Table | Stream) -> None:
+def check_test_classes(train: Table, test: Table | Stream) -> None:
     """Refuse a class that occurs in the test part only.
 
     Raises

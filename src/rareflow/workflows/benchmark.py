@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from rareflow.evaluation.augmenters.reweighting import ClassWeights, TunedThresholds
 from rareflow.evaluation.classifiers import check_detectors
-from rareflow.evaluation.comparison import check_labels
 from rareflow.redaction import without_secrets
 from rareflow.tracking.leftovers import sweep_children, sweep_dead_runs
 from rareflow.tracking.store import prepare_store
@@ -52,8 +51,6 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
         protocol.detectors, weights=ClassWeights.name in names, odds=TunedThresholds.name in names
     )
     table, test = settings.parts if settings.test else (settings.source.table, None)
-    if test:
-        check_labels(table, test)
     results = Results(how.out, facts_of(table, test, protocol, fidelity=how.fidelity))
     bench = Bench(table, test, protocol, fidelity=how.fidelity)
     held = results.seconds

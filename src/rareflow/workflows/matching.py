@@ -12,7 +12,7 @@ from rareflow.data.alignment import Form, align
 from rareflow.data.stream import Stream
 from rareflow.data.table import Table
 from rareflow.errors import DataError
-from rareflow.evaluation.comparison import check_labels
+from rareflow.evaluation.comparison import check_test_classes
 from rareflow.evaluation.space import encode, row_ids
 from rareflow.generators.portable import PortableGenerator
 
@@ -47,7 +47,7 @@ def match_test_part(train: Table, test: T, fate: Fate | None = None) -> T:
     name, form = "the test file", Form.of(train, "the training table", fate)
     _check_columns(test, form, name, "read both alike, or mend the file")
     matched = align(test, form, name=name)
-    check_labels(train, matched)
+    check_test_classes(train, matched)
     if not matched.class_counts:
         raise DataError(
             "the test file holds no row of a class that the training table keeps, which are "
