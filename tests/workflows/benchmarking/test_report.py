@@ -60,7 +60,8 @@ def test_a_report_says_how_its_figures_came_about(tmp_path):
     assert "on 2 inner splits of the training part, at most 5,000 rows of it" in report
     assert "the same for every seed" not in report
     report, _, _ = reported(tmp_path / "test", **OFFICIAL, simulated=True)
-    assert "(simulated: no row was measured); an official test part of 1,200 rows; seeds: 2." in report
+    assert "(simulated: no row was measured); an official test part of 1,200 rows; seeds of an" in report
+    assert "seeds of an augmenter: 2." in report
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -82,13 +83,13 @@ def test_the_papers_figures_stand_beside_those_of_all_rows_of_the_same_real_data
 def test_one_seed_and_one_number_of_shots_can_be_reported(names, tmp_path):
     report, _, figures = reported(tmp_path, [Cell(10, 0, name) for name in names])
     assert "Too few seeds or augmenters to test whether all rank alike." in report
-    assert "seeds: 1." in report
+    assert "seeds of an augmenter: 1." in report
     assert all(f"(figures/{name})" in report for name in figures)
 
 
 def test_augmenters_with_different_seeds_can_be_reported(tmp_path):
     report, _, _ = reported(tmp_path, [*CELLS, Cell(10, 7, "WGAN")])
-    assert "seeds: 1 to 2." in report
+    assert "seeds of an augmenter: 1 to 2." in report
     assert "| WGAN | 1 | 57.00 ± - | - | - | - | - | - | - |" in section(report, "10 shots")
 
 

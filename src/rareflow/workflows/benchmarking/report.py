@@ -129,7 +129,8 @@ def _protocol(facts: dict[str, Any], results: pd.DataFrame) -> str:
     n_seeds = str(seeds.max()) if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
     return f"""\
 - Detectors: {", ".join(facts["detectors"])}, each at its library's defaults.
-- Data: {sum(counts.values()):,} rows in {len(counts)} classes ({data}); {split}; seeds: {n_seeds}.
+- Data: {sum(counts.values()):,} rows in {len(counts)} classes ({data}); {split}; seeds of an augmenter: \
+{n_seeds}.
 - Shots: every class but the largest keeps so many random training rows. The test part is never cut.
 - Amount: how far an augmenter moves a table towards balance (0: as it is, 1: full balance). It is the one \
 whose mean over the detectors is best on {facts["repeats"]} inner splits of the training part, at most \
