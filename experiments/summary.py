@@ -17,7 +17,7 @@ from rareflow.evaluation.statistics import against, best_other, compare_paired
 from rareflow.evaluation.tables import scores_by_seed
 
 FOLDER = Path(__file__).parent
-TABLES = ("gas-pipeline", "cic-ids-2017", "kdd-sample")
+TABLES = ("gas-pipeline", "cic-ids-2017", "gas-pipeline-full", "kdd-sample", "kdd5")
 OURS = "rareflow"
 FEWEST = 5
 PANELS = 6  # of the figure, side by side

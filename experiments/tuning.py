@@ -1,0 +1,103 @@
+"""What tuning adds to the defaults on a test part: `rareflow tune` on the benchmark's own parts, ten seeds.
+
+    RAREFLOW_DATA=FOLDER python experiments/tuning.py gas-pipeline cic-ids-2017
+    python experiments/tuning.py --report
+
+Splits, shots and seeds are those of `rareflow benchmark`, whose cells stand beside: RAW, and rareflow at its
+defaults. Each study is the command itself, 20 trials, in a folder of its own. Writes ``tuning-TABLE.csv``, a
+row a seed, and goes on where it was stopped.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+from mlflow import MlflowClient
+
+from rareflow import load_table
+from rareflow.evaluation.benchmark import Protocol, make_part
+from rareflow.evaluation.statistics import compare_paired
+from rareflow.evaluation.tables import scores_by_seed
+
+SEEDS = range(10)
+SHOTS = 10
+TRIALS = 20
+DEFAULT_TRIAL = 1  # RAW is 0
+ROUNDING = 0.01  # points
+TABLES = {"gas-pipeline": "gas_pipeline_10pct.parquet", "cic-ids-2017": "cicids2017_assembled.parquet"}
+FOLDER = Path(__file__).parent
+METRICS = ("val_macro_f1_raw", "val_macro_f1", "test_macro_f1_raw", "test_macro_f1_rareflow")
+
+
+def study(folder: Path, recipe: str, seed: int) -> dict[str, object]:
+    """Run a study on the two files in a folder, and give what it says of its winner."""
+    words = ["tune", "--data", "train.parquet", "--test", "test.parquet", "--recipe", recipe]
+    subprocess.run(  # noqa: S603 - our own command
+        [sys.executable, "-m", "rareflow", *words, "--seed", str(seed), "--n-trials", str(TRIALS)],
+        cwd=folder,
+        check=True,
+        env=os.environ | {"MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"},
+    )
+    client = MlflowClient(f"sqlite:///{folder}/mlflow.db")
+    experiment = client.get_experiment_by_name("rareflow")
+    (run,) = client.search_runs([experiment.experiment_id], "tags.best_trial != ''")
+    figures = {name: round(run.data.metrics[name], 5) for name in METRICS}
+    return {"seed": seed, "trial": run.data.tags["best_trial"], "verdict": run.data.tags["verdict"]} | figures
+
+
+def run(name: str) -> None:
+    file = FOLDER / f"tuning-{name}.csv"
+    table = load_table(str(Path(os.environ["RAREFLOW_DATA"]) / TABLES[name]), recipe=name)
+    done = set(pd.read_csv(file)["seed"]) if file.exists() else set()
+    for seed in SEEDS:
+        if seed in done:
+            continue
+        part = make_part(table, Protocol(repeats=1), shots=SHOTS, seed=seed)
+        with TemporaryDirectory() as folder:
+            part.train.frame.to_parquet(Path(folder) / "train.parquet")
+            part.test.frame.to_parquet(Path(folder) / "test.parquet")
+            row = pd.DataFrame([study(Path(folder), name, seed)])
+        row.to_csv(file, mode="a", header=not file.exists(), index=False)
+        print(f"{name}: seed {seed} done", flush=True)
+
+
+def markdown(file: Path) -> str:
+    name = file.stem.removeprefix("tuning-")
+    tuned = pd.read_csv(file, index_col="seed").sort_index()
+    cells = pd.read_csv(FOLDER / name / "results.csv", keep_default_na=False)
+    scores = scores_by_seed(cells[cells["shots"] == str(SHOTS)])[["RAW", "rareflow"]].loc[tuned.index]
+    if (scores["RAW"] - 100 * tuned["test_macro_f1_raw"]).abs().max() > ROUNDING:
+        raise SystemExit(f"{file}: RAW scores otherwise in the benchmark, so the two protocols differ")
+    augment = tuned["verdict"] == "augment"
+    scores["tuned"] = 100 * tuned["test_macro_f1_rareflow"].where(augment, tuned["test_macro_f1_raw"])
+    lines = [
+        f"{file.stem}, {SHOTS} shots, {len(tuned)} seeds: {int(augment.sum())} studies advise to augment, "
+        f"{int((tuned['trial'] == DEFAULT_TRIAL).sum())} end with the defaults",
+        "",
+        "| | macro F1, % | tuned over it | p |",
+        "|---|---|---|---|",
+    ]
+    for column in scores:
+        gain = ""
+        if column != "tuned":
+            over = compare_paired(scores, "tuned", column)
+            gain = f"{over.difference:+.1f} [{over.low:+.1f}, {over.high:+.1f}] | {over.p:.2g}"
+        lines.append(
+            f"| {column} | {scores[column].mean():.1f} ± {scores[column].std():.1f} | {gain or '|'} |"
+        )
+    return "\n".join(lines)
+
+
+def main() -> None:
+    for name in sys.argv[1:]:
+        if name != "--report":
+            run(name)
+    for file in sorted(FOLDER.glob("tuning-*.csv")):
+        print(markdown(file), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()
