@@ -75,12 +75,20 @@ def test_the_better_in_the_study_wins_a_draw_where_the_defaults_are_behind(stora
 
 
 @pytest.mark.parametrize(
-    ("raw", "augment"), [(0.4, True), (0.5, False), (0.6, False), ([0.3, 0.55, 0.5], False)]
+    ("raw", "augment", "is_clear"),
+    [
+        (0.4, True, True),
+        (0.5, False, False),
+        (0.6, False, False),
+        ([0.3, 0.55, 0.5], True, False),  # a lead of 0.05, standard error 0.076
+    ],
 )
-def test_forged_rows_are_recommended_where_they_lead_raw_by_more_than_a_standard_error(storage, raw, augment):
+def test_forged_rows_are_recommended_where_raw_is_beaten_and_a_lead_within_a_standard_error_is_not_clear(
+    storage, raw, augment, is_clear
+):
     study = done(storage, 2, noise)
     winner = choose(study, FakeObjective(lambda candidate: 0.5 if candidate.generator else raw))
-    assert winner.augment is augment
+    assert (winner.augment, winner.is_clear) == (augment, is_clear)
     assert winner.candidate == default_candidate(COUNTS)
 
 
@@ -88,7 +96,7 @@ def test_one_fresh_split_decides_by_itself(storage):
     study = done(storage, 2, noise)
     fresh = FakeObjective(lambda candidate: 0.5 if candidate.generator else 0.4)
     fresh.splits = range(1)
-    assert choose(study, fresh).augment
+    assert choose(study, fresh).is_clear
 
 
 def test_a_trial_that_grows_no_class_is_no_finalist(storage):

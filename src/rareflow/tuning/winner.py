@@ -39,15 +39,20 @@ class Winner:
         Its mean macro-F1 on the fresh splits, 0..1.
     raw_macro_f1
         RAW's on the same splits.
-    augment
-        Whether it leads RAW by more than a standard error: whether to forge rows at all.
+    is_clear
+        Whether it leads RAW by more than a standard error.
     """
 
     trial: int
     candidate: Candidate
     val_macro_f1: float
     raw_macro_f1: float
-    augment: bool
+    is_clear: bool
+
+    @property
+    def augment(self) -> bool:
+        """Whether forging rows is ahead of the table as it is."""
+        return self.val_macro_f1 > self.raw_macro_f1
 
 
 def choose(
@@ -57,12 +62,12 @@ def choose(
     values: Callable[[Sequence[Candidate]], Iterable[Sequence[float]]] | None = None,
     on_score: Callable[[str, float], None] = lambda _name, _value: None,
 ) -> Winner:
-    """Score RAW, the defaults and the study's finalists on fresh splits, and choose the simplest good one.
+    """Score RAW, the defaults and the study's finalists on fresh splits, and choose.
 
     The best of many noisy values flatters itself; a second, independent score does not. Where rows are few
     that one is noisy too, so a finalist replaces the defaults only if it leads them by more than one standard
-    error of their difference, split by split, and so does anything RAW (the rule of one standard error,
-    Breiman, Friedman, Olshen and Stone 1984). Where no trial forges a row for the training part, whose
+    error of their difference, split by split (the rule of one standard error, Breiman, Friedman, Olshen and
+    Stone 1984). Where no trial forges a row for the training part, whose
     classes may have enough, the first one beside RAW is worth what RAW is.
 
     Parameters
@@ -103,7 +108,7 @@ def choose(
     raw, *scored = scored
     if not finalists:
         mean = float(np.mean(raw))
-        return Winner(others[0].number, Candidate.from_params(others[0].params), mean, mean, augment=False)
+        return Winner(others[0].number, Candidate.from_params(others[0].params), mean, mean, is_clear=False)
     best = 0
     for place in range(1, len(finalists)):
         best = place if _leads(scored[place], scored[best]) else best
@@ -112,7 +117,7 @@ def choose(
         candidates[1 + best],
         float(np.mean(scored[best])),
         float(np.mean(raw)),
-        augment=_leads(scored[best], raw),
+        is_clear=_leads(scored[best], raw),
     )
 
 

@@ -39,10 +39,8 @@ See the runs:  mlflow ui"""
 def _verdict(winner: Winner, class_counts: Mapping[str, int]) -> str:
     """Say whether to augment; where every class has its rows already, no trial forges any."""
     if winner.augment:
-        return f"Trial {winner.trial} beats the table as it is"
+        margin = "" if winner.is_clear else ", by less than a standard error"
+        return f"Trial {winner.trial} beats the table as it is{margin}"
     if winner.candidate.is_raw(class_counts):
         return "No augmentation is best: no complete trial forges a row for this table"
-    return (
-        f"No augmentation is best: trial {winner.trial}, the best that forges rows, does not lead RAW by "
-        "more than a standard error"
-    )
+    return f"No augmentation is best: trial {winner.trial}, the best that forges rows, does not beat RAW"
