@@ -17,18 +17,15 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from mlflow import MlflowClient
 
+from ablation import FOLDER, SEEDS, SHOTS, TABLES
 from rareflow import load_table
 from rareflow.evaluation.benchmark import Protocol, make_part
 from rareflow.evaluation.statistics import compare_paired
 from rareflow.evaluation.tables import scores_by_seed
 
-SEEDS = range(10)
-SHOTS = 10
 TRIALS = 20
 DEFAULT_TRIAL = 1  # RAW is 0
 ROUNDING = 0.01  # points
-TABLES = {"gas-pipeline": "gas_pipeline_10pct.parquet", "cic-ids-2017": "cicids2017_assembled.parquet"}
-FOLDER = Path(__file__).parent
 METRICS = ("val_macro_f1_raw", "val_macro_f1", "test_macro_f1_raw", "test_macro_f1_rareflow")
 
 

@@ -1,6 +1,8 @@
 import importlib.util
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,3 +59,10 @@ def test_the_table_of_results_is_what_the_committed_results_say():
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     assert script.markdown() in README
+
+
+def test_what_tuning_adds_is_what_the_committed_results_say():
+    folder = README_PATH.parent / "experiments"
+    command = [sys.executable, str(folder / "tuning.py"), "--report"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert told.strip() in (folder / "README.md").read_text(encoding="utf-8")

@@ -67,8 +67,8 @@ def choose(
     The best of many noisy values flatters itself; a second, independent score does not. Where rows are few
     that one is noisy too, so a finalist replaces the defaults only if it leads them by more than one standard
     error of their difference, split by split (the rule of one standard error, Breiman, Friedman, Olshen and
-    Stone 1984). Where no trial forges a row for the training part, whose
-    classes may have enough, the first one beside RAW is worth what RAW is.
+    Stone 1984). Where no trial forges a row for the training part, whose classes may have enough, the first
+    one beside RAW is worth what RAW is.
 
     Parameters
     ----------
