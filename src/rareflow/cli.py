@@ -98,7 +98,9 @@ SplitKind = Annotated[
         help="How rows are parted: random, grouped (equal rows stay together) or blocked (runs of ten do).",
     ),
 ]
-TestSize = Annotated[float, typer.Option(help="Share of the rows that test, between 0 and 1.")]
+TestSize = Annotated[
+    float, typer.Option(help="Share of the rows that test, between 0 and 1; in inner splits too.")
+]
 Seed = Annotated[int, typer.Option(help="Seed of everything random.", min=0, max=_LARGEST_SEED)]
 Experiment = Annotated[
     str, typer.Option(help="MLflow experiment. Under `mlflow run` its own --experiment-name decides.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,6 +37,16 @@ class RareflowError(Exception):
         super().__init__(
             re.sub(r"[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]", lambda end: repr(end[0])[1:-1], message)
         )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle whatever else an error holds: work in other processes ends with one."""
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[RareflowError], args: tuple[Any, ...], held: dict[str, Any]) -> RareflowError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(held)
+    return error
 
 
 class DataError(RareflowError, ValueError):

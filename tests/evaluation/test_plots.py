@@ -80,6 +80,13 @@ def test_a_loss_that_some_steps_lack_is_drawn_over_those_that_hold_it():
     assert figure.axes[1].lines[0].get_xdata().tolist() == [1]
 
 
+def test_a_loss_that_no_step_has_a_number_for_is_not_drawn():
+    figure = loss_curves_figure(
+        [{"step": 1, "critic": np.nan, "kl": 0.5}, {"step": 2, "critic": np.nan, "kl": 1}]
+    )
+    assert [axes.get_title(loc="left") for axes in figure.axes] == ["KL divergence (nats)"]
+
+
 def test_dollars_in_the_name_of_a_class_are_no_formula():
     scores = scores_of([[3, 1], [1, 3]], [r"$\x$", "$_$"])
     figure = confusion_figure(scores, r"$\y$")

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from rareflow.generators.anchors import choose_anchors
 from rareflow.generators.assembly import assemble
 from rareflow.generators.codec import Codec
 from rareflow.generators.training import Networks, seeded
@@ -45,13 +46,14 @@ def untrained(X, y, *, codec="asinh", seed=0, architecture="vae-wgan-gp", **samp
     fitted = Codec(codec).fit(X, (1 / np.bincount(classes))[classes])
     encoded = fitted.encode(X)
     networks = Networks(config, fitted.layout, len(values), seeded(seed, torch.device("cpu")))
+    rows, spans = choose_anchors(classes, np.random.default_rng(seed))
     generator = assemble(
         fitted,
         networks,
-        encoded,
+        encoded.take(rows),
+        spans,
         labels=y,
         values=values,
-        classes=classes,
         sampling=SAMPLING | sampling,
         seed=np.random.SeedSequence(seed),
     )

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from rareflow.generators import portable
 from rareflow.generators.networks import Decoder, activate, membership
@@ -376,6 +377,23 @@ def test_a_part_is_plain_data_that_any_copy_of_the_generator_draws_at_any_time(m
         table = pd.concat([frames[i] for i in range(6)], ignore_index=True)
         pd.testing.assert_frame_equal(table, generator.table(wanted, seed=seed, temperature=0.5))
     assert not frames[0].equals(frames[1])
+
+
+def test_blas_has_its_threads_back_when_the_last_of_several_batches_is_drawn_or_left():
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    wanted = pd.DataFrame({"label": ["rare"], "count": [2 * 65_536]})
+    with threadpool_limits(3, "blas"):
+        before = threads()
+        first, second = (generator_of().batches(wanted, seed=0) for _ in range(2))
+        next(first)
+        next(second)
+        assert set(threads()) == {1}
+        first.close()
+        assert set(threads()) == {1}
+        list(second)
+        assert threads() == before
 
 
 def test_parts_are_refused_at_once_and_given_one_by_one():

@@ -34,6 +34,14 @@ def mixed_table(rows=60):
     return X, y
 
 
+@pytest.mark.parametrize("names", [["label"], ["label", "label_"]])
+def test_a_feature_may_be_called_label(names):
+    X, y = mixed_table()
+    X = X.rename(columns=dict(zip(X.columns, names, strict=False)))
+    X_res, _ = VAEWGANGPSampler(generator=QUICK, random_state=0).fit_resample(X, y)
+    assert list(X_res.columns) == list(X.columns)
+
+
 @pytest.mark.parametrize(
     ("strategy", "expected"),
     [

@@ -71,6 +71,17 @@ def test_an_alias_that_another_process_sets_at_the_same_moment_is_set_again(clie
     assert champion(client, "moment").tags["val_macro_f1"] == "0.5"
 
 
+def test_what_another_program_registers_meanwhile_is_no_candidate(client, add, monkeypatch):
+    def another():
+        made = client.create_model_version("shared", "file:///nowhere")
+        client.update_model_version("shared", made.version, "not ours")
+
+    during(monkeypatch, "update_model_version", another)
+    assert add("shared", 0.5).alias == "champion"
+    assert champion(client, "shared").tags["val_macro_f1"] == "0.5"
+    assert len(client.search_model_versions("name = 'shared'")) == 2
+
+
 def test_many_registered_at_once_leave_one_champion_which_is_the_best(client, add):
     scores = [0.3, 0.8, 0.5, 0.9, 0.1, 0.6]
     start, failed = threading.Barrier(len(scores)), []

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import optuna
@@ -131,6 +132,51 @@ def test_without_dask_the_extra_is_named(folder, monkeypatch):
             "'rareflow[distributed]'"
         ],
     )
+
+
+class Told:
+    """An event of Dask's that is set once it has been asked after so many times."""
+
+    def __init__(self, times):
+        self.left = times
+
+    def is_set(self):
+        self.left -= 1
+        return self.left < 0
+
+
+ORDER = cluster._Order("sqlite:///study.db", "study", 1, "cpu", "stop")
+
+
+def test_a_worker_that_does_not_heed_the_stop_is_killed(folder, monkeypatch):
+    deaf = folder / "deaf"
+    deaf.write_text("#!/bin/sh\ntrap '' TERM\necho deaf\nexec sleep 60\n")
+    deaf.chmod(0o755)
+    monkeypatch.setattr(cluster, "_PATIENCE_S", 0.2)
+    monkeypatch.setattr(sys, "executable", str(deaf))
+    monkeypatch.setattr("distributed.Event", lambda _: Told(2))
+    ended = cluster._serve(ORDER)
+    assert (ended.code, ended.said) == (-signal.SIGKILL, "deaf")
+
+
+def test_a_worker_whose_turn_comes_after_the_stop_is_not_started(monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", None)
+    monkeypatch.setattr("distributed.Event", lambda _: Told(0))
+    assert cluster._serve(ORDER).code == 0
+
+
+def test_workers_that_end_too_slowly_do_not_hide_what_stopped_the_study(scheduler, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    def too_slow(*_, **__):
+        raise TimeoutError
+
+    monkeypatch.setattr(cluster, "_follow", stopped)
+    monkeypatch.setattr("distributed.wait", too_slow)
+    post = SimpleNamespace(storage="", study_name="", n_trials=1)
+    with pytest.raises(KeyboardInterrupt):
+        cluster.work_on_cluster(post, scheduler=scheduler, jobs=1, n_threads=1, device="cpu", done=lambda: 0)
 
 
 def test_an_order_shows_no_password():

@@ -1,4 +1,5 @@
 import gzip
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -28,6 +29,16 @@ def test_a_table_is_written_as_its_ending_says(name, read, tmp_path):
     assert path.read_bytes().startswith({"t.csv.gz": b"\x1f\x8b", "t.csv": b"length"}.get(name, b"PAR1"))
 
 
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.parquet"])
+def test_a_table_is_the_same_file_to_the_last_byte_whatever_its_name_and_whenever_it_is_written(
+    name, tmp_path, monkeypatch
+):
+    write_frames([FRAME], tmp_path / name)
+    monkeypatch.setattr(time, "time", lambda: 2e9)
+    write_frames([FRAME], tmp_path / f"other-{name}")
+    assert (tmp_path / name).read_bytes() == (tmp_path / f"other-{name}").read_bytes()
+
+
 def test_a_file_is_as_readable_as_any_other_of_this_user(tmp_path):
     write_text("a", tmp_path / "ours")
     (tmp_path / "other").write_text("a")
@@ -39,7 +50,7 @@ def test_what_stood_there_is_replaced_only_when_the_new_file_is_whole(tmp_path, 
     path.write_text("old")
 
     def half(_frame, target, **_options):
-        target.write("half a ta")
+        target.write(b"half a ta")
         assert path.read_text() == "old"
         raise OSError(28, "No space left on device")
 

@@ -1,4 +1,6 @@
+import gc
 import os
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -44,6 +46,24 @@ def test_every_row_of_a_test_file_is_scored_however_few_are_worked_on():
     assert train.class_counts == {"a": 20, "b": 20}
     assert test.class_counts == {"a": 200, "b": 7}
     assert test.notes == ()
+
+
+@pytest.mark.usefixtures("folder")
+def test_of_a_file_that_is_read_whole_nothing_stays_in_memory_but_its_sample(monkeypatch):
+    opened, open_table = [], settings.open_table
+
+    def watch(*args, **options):
+        found = open_table(*args, **options)
+        opened.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(settings, "open_table", watch)
+    for name, frame in {"train": rows(a=60, b=30), "test": rows(a=20, b=7)}.items():
+        frame.to_csv(f"{name}.csv", index=False)
+    held = Settings(DataSettings("train.csv", label="label", sample_rows=40), test="test.csv")
+    assert [len(part) for part in held.parts] == [40, 27]
+    gc.collect()
+    assert [each() for each in opened] == [None, None]
 
 
 @pytest.mark.usefixtures("folder")

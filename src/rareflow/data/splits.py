@@ -183,7 +183,8 @@ def _split(
     side = members.best_of_draws(test_size, rng)
     for one_sided in members.one_sided(side):
         if not lone_trains:
-            raise _one_sided_error(str(names[one_sided]), members.count[one_sided], kind)
+            is_lone = int((code == one_sided).sum()) == 1
+            raise _one_sided_error(str(names[one_sided]), members.count[one_sided], kind, is_lone=is_lone)
         side[members.units_of(one_sided)] = _TRAIN
     test = side[unit] == _TEST
     if not test.any():
@@ -194,12 +195,12 @@ def _split(
     return Split(kind, rows[~test], rows[test])
 
 
-def _one_sided_error(name: str, count: int, kind: str) -> DataError:
+def _one_sided_error(name: str, count: int, kind: str, *, is_lone: bool) -> DataError:
     units = {"random": "rows", "grouped": "groups of equal rows", "blocked": "blocks of consecutive rows"}
-    other = "" if kind == "random" else "take another --split, or "
+    remedy = "use --rare-classes drop|merge" if is_lone else "take another --split"
     return DataError(
         f"class {name!r} cannot be both trained and tested by a {kind} split "
-        f"({units[kind]} that hold it: {count}); {other}use --rare-classes drop|merge"
+        f"({units[kind]} that hold it: {count}); {remedy}"
     )
 
 

@@ -124,14 +124,14 @@ def loss_curves_figure(history: Sequence[Mapping[str, float]]) -> Figure:
     ----------
     history
         One mapping a logged step, with ``step`` and any of ``critic``, ``generator``, ``gradient_penalty``,
-        ``reconstruction``, ``kl``; a step may lack some.
+        ``reconstruction``, ``kl``; a step may lack some, or hold NaN for them.
 
     Raises
     ------
     DataError
         If no step holds any of these losses.
     """
-    curves = {name: [row for row in history if name in row] for name in _CURVES}
+    curves = {name: [row for row in history if np.isfinite(row.get(name, np.nan))] for name in _CURVES}
     curves = {name: rows for name, rows in curves.items() if rows}
     if not curves:
         raise DataError(

@@ -8,13 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rareflow.generators.anchors import (
-    choose_anchors,
-    column_groups,
-    encode_latent,
-    fit_forest,
-    latent_neighbours,
-)
+from rareflow.generators.anchors import column_groups, encode_latent, fit_forest, latent_neighbours
 from rareflow.generators.codec import Codec, Encoded, category_entry
 from rareflow.generators.portable import PortableGenerator, forest_features
 
@@ -29,11 +23,11 @@ __all__ = ["assemble"]
 def assemble(
     codec: Codec,
     networks: Networks,
-    encoded: Encoded,
+    anchors: Encoded,
+    spans: list[list[int]],
     *,
     labels: pd.Series,
     values: NDArray[Any],
-    classes: NDArray[np.intp],
     sampling: dict[str, Any],
     seed: np.random.SeedSequence,
 ) -> PortableGenerator:
@@ -41,37 +35,39 @@ def assemble(
 
     Parameters
     ----------
-    codec, networks, encoded
-        Fitted codec, trained networks, all training rows in codec space.
+    codec, networks
+        Fitted codec, trained networks.
+    anchors, spans
+        Real rows in codec space, class by class, and where each class's begin and end among them.
     labels
-        The label of each training row, ``(N,)``.
-    values, classes
-        The classes in the label's own type, sorted; and the number of each training row's class, ``(N,)``.
+        A column as the label is: its name, dtype and categories count.
+    values
+        The classes in the label's own type, sorted.
     sampling
         Sampling settings as the spec holds them.
     seed
-        Source of the choice of anchors and of the filter's forged rows and forests.
+        Source of the filter's forged rows and forests.
     """
-    rows, spans = choose_anchors(classes, np.random.default_rng(seed))
-    scaled, modes, raw = encoded.scaled[rows], encoded.modes[rows], encoded.raw[rows]
-    x = torch.from_numpy(codec.layout.one_hot(scaled, modes))
-    c = torch.nn.functional.one_hot(torch.from_numpy(classes[rows]), len(spans)).to(x.dtype)
+    counts = [stop - start for start, stop in spans]
+    classes = np.repeat(np.arange(len(spans)), counts)
+    x = torch.from_numpy(codec.layout.one_hot(anchors.scaled, anchors.modes))
+    c = torch.nn.functional.one_hot(torch.from_numpy(classes), len(spans)).to(x.dtype)
     weights = networks.decoder.state_dict()
     latent_dim = weights["net.0.weight"].shape[1] - len(spans)
     mu, logvar = encode_latent(networks.encoder, x, c, latent_dim)
     tensors: dict[str, NDArray[Any]] = {
         **{f"decoder.{key}": value.numpy() for key, value in weights.items()},
         **{f"scalar.{key}": value for key, value in codec.scale.items()},
-        "anchors.scaled": scaled,
-        "anchors.modes": modes,
-        "anchors.raw": raw,
+        "anchors.scaled": anchors.scaled,
+        "anchors.modes": anchors.modes,
+        "anchors.raw": anchors.raw,
         "anchors.mu": mu,
         "anchors.logvar": logvar,
         "anchors.neighbours": latent_neighbours(mu, spans, sampling["n_neighbors"]),
     }
     spec = {
         "codec": codec.kind,
-        "columns": _grouped(codec.columns, raw, modes, 1.0 / np.bincount(classes[rows])[classes[rows]]),
+        "columns": _grouped(codec.columns, anchors, 1.0 / np.repeat(counts, counts)),
         "label": {
             "name": str(labels.name),
             "dtype": "category" if isinstance(labels.dtype, pd.CategoricalDtype) else str(labels.dtype),
@@ -87,23 +83,20 @@ def assemble(
         "sampling": sampling,
     }
     if sampling["filter"]:
-        tensors |= _filter(PortableGenerator(spec, tensors), classes[rows], int(seed.generate_state(1)[0]))
+        tensors |= _filter(PortableGenerator(spec, tensors), classes, int(seed.generate_state(1)[0]))
     return PortableGenerator(spec, tensors)
 
 
 def _grouped(
-    columns: list[dict[str, Any]],
-    raw: NDArray[np.float64],
-    modes: NDArray[np.int16],
-    weight: NDArray[np.float64],
+    columns: list[dict[str, Any]], anchors: Encoded, weight: NDArray[np.float64]
 ) -> list[dict[str, Any]]:
     """Give each column's entry with the number of its group; see `column_groups`."""
-    values = np.zeros((len(raw), len(columns)))
+    values = np.zeros((len(weight), len(columns)))
     for j, entry in enumerate(columns):
         if entry["scalar"] is not None:
-            values[:, j] = raw[:, entry["scalar"]]
+            values[:, j] = anchors.raw[:, entry["scalar"]]
         elif entry["block"] is not None:
-            values[:, j] = modes[:, entry["block"]]
+            values[:, j] = anchors.modes[:, entry["block"]]
     groups = column_groups(values, weight).tolist()
     return [entry | {"group": group} for entry, group in zip(columns, groups, strict=True)]
 

@@ -56,6 +56,10 @@ class Encoded:
     modes: NDArray[np.int16]
     raw: NDArray[np.float64]
 
+    def take(self, rows: NDArray[np.intp]) -> Encoded:
+        """Give these rows, in this order."""
+        return Encoded(self.scaled[rows], self.modes[rows], self.raw[rows])
+
 
 @dataclass(frozen=True)
 class _Coded:

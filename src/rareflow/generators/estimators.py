@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from rareflow.errors import ConfigError, DataError
+from rareflow.generators.anchors import choose_anchors
 from rareflow.generators.assembly import assemble
 from rareflow.generators.codec import Codec, Encoded
 from rareflow.generators.inputs import as_frame, as_labels, number_classes, training_device
@@ -189,7 +190,9 @@ class VAEWGANGP(BaseEstimator):
         networks = Networks(config, codec.layout, len(values), seeded(start, torch.device("cpu"))).to(device)
         kinds = torch.from_numpy(classes).to(device)
         training = Training(x, kinds, codec.layout, config, networks, source=seeded(draws, device))
-        return _Fit(training, codec, encoded, labels, values, classes, sampling, assembly)
+        rows, spans = choose_anchors(classes, np.random.default_rng(assembly))
+        # Of the labels the dtype is wanted; of all rows in codec space what the training has is enough.
+        return _Fit(training, codec, encoded.take(rows), spans, labels.iloc[:0], values, sampling, assembly)
 
     def _end(self, fit: _Fit) -> Self:
         """Make the generator of a training that is done."""
@@ -198,10 +201,10 @@ class VAEWGANGP(BaseEstimator):
         self.generator_ = assemble(
             fit.codec,
             fit.training.networks.cpu(),
-            fit.encoded,
+            fit.anchors,
+            fit.spans,
             labels=fit.labels,
             values=fit.known,
-            classes=fit.classes,
             sampling=fit.sampling,
             seed=fit.seed,
         )
@@ -248,10 +251,10 @@ class _Fit:
 
     training: Training
     codec: Codec
-    encoded: Encoded
+    anchors: Encoded
+    spans: list[list[int]]
     labels: pd.Series
     known: NDArray[Any]
-    classes: NDArray[np.intp]
     sampling: dict[str, Any]
     seed: np.random.SeedSequence
 

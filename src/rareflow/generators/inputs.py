@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,11 +35,14 @@ def as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
 
 
 def as_labels(y: ArrayLike, frame: pd.DataFrame) -> pd.Series:
-    """Give labels as a named series of the table's length without gaps."""
+    """Give labels as a series of the table's length without gaps; unnamed ones take a name that X lacks."""
     if np.ndim(y) != 1:
         raise DataError(f"y must be one column of labels, not of shape {np.shape(y)}")
     labels = pd.Series(y).reset_index(drop=True)
-    labels = labels.rename("label" if labels.name is None else str(labels.name))
+    free = (f"label{'_' * i}" for i in count())
+    labels = labels.rename(
+        next(name for name in free if name not in frame.columns) if labels.name is None else str(labels.name)
+    )
     if len(labels) != len(frame):
         raise DataError(f"X has {len(frame)} rows and y has {len(labels)}; every row needs one label")
     if labels.isna().any():

@@ -18,8 +18,10 @@ import hashlib
 import json
 import os
 import re
+import threading
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import zip_longest
@@ -66,7 +68,7 @@ _CHUNK_ROWS = 4_096  # drawn at once, so few that they stay in the processor's c
 _MAX_THREADS = 8  # each holds a batch in memory
 _FILTER_ROUNDS = 4  # so many times the rows asked for are judged; then any will do
 _EARLY_TREES = (52, 56, 60, 69, 78, 88, 100)  # percent of the forest's, after which decided rows leave
-_SLACK = np.array([0.01, 0.01, 0.0, 0.01, 0.01, 0.01, 0.01])  # of a lead that decides
+_SLACK = 0.01  # of a lead that decides
 _DEEPEST = 64  # levels of any tree, so that no walk goes round for ever
 _EVEN = 0.5
 _DAMAGED = "; the generator's files are damaged or were tampered with: load another copy"
@@ -776,14 +778,37 @@ def _in_threads(tasks: Iterable[Callable[[], T]]) -> Iterator[T]:
     """Do tasks side by side, give what they give in order; only a few are begun before theirs is taken."""
     workers = _threads()
     ahead: deque[Future[T]] = deque()
-    # Threads that each wait for BLAS's own threads are slower than one.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(workers) as pool:
+    with _one_blas_thread(), ThreadPoolExecutor(workers) as pool:
         for task in tasks:
             ahead.append(pool.submit(task))
             if len(ahead) > workers:
                 yield ahead.popleft().result()
         while ahead:
             yield ahead.popleft().result()
+
+
+class _Blas:
+    """BLAS's threads, which all of a process share: how many hold them to one, and what they were before."""
+
+    lock = threading.RLock()  # again from its own thread, where an abandoned iterator is closed meanwhile
+    users = 0
+    before: threadpool_limits
+
+
+@contextmanager
+def _one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread until the last user is done: threads that wait for BLAS's own are slower."""
+    with _Blas.lock:
+        if not _Blas.users:
+            _Blas.before = threadpool_limits(1, "blas")
+        _Blas.users += 1
+    try:
+        yield
+    finally:
+        with _Blas.lock:
+            _Blas.users -= 1
+            if not _Blas.users:
+                _Blas.before.restore_original_limits()
 
 
 def forest_features(scalars: Array, modes: Array) -> NDArray[np.float32]:

@@ -20,6 +20,7 @@ OPEN = "rareflow.election"
 
 _ROUNDS = 10
 _COMPARED = {"data_digest": "other data", "protocol": "another protocol"}
+_SCORED = {*_COMPARED, "val_macro_f1"}
 
 Version = Any  # MLflow's ModelVersion
 
@@ -89,9 +90,11 @@ class Election:
     def _candidates(self) -> list[Version]:
         """Give the versions whose elections overlap with this one and that are complete, by number."""
         versions = self.client.search_model_versions(f"name = '{self.name}'")
-        # The card is a version's last part.
+        # The card is a version's last part; what another program registers has no scores to compare.
         overlapping = [
-            each for each in versions if str(each.version) not in self.settled and each.description
+            each
+            for each in versions
+            if str(each.version) not in self.settled and each.description and each.tags.keys() >= _SCORED
         ]
         return sorted(overlapping, key=lambda each: int(each.version))
 

@@ -73,7 +73,7 @@ def run(
     loaded = load_generator(model)
     if not loaded.is_recommended:
         say("The study of this generator found no augmentation best: compare before you use these rows")
-    stream = match_generator(source.like(loaded.generator).stream, loaded.generator)
+    stream = match_generator(source.like(loaded.generator).stream(), loaded.generator)
     dtypes = {str(name): dtype for name, dtype in stream.head.dtypes.items()}
     if mark in dtypes:
         raise ConfigError(f"--mark {mark!r} is a column of the table already; choose another name")

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,8 @@ def work_on_cluster(
             _follow(futures, done, post.n_trials)
         finally:
             stop.set()
-            distributed.wait(futures, timeout=_PATIENCE_S)
+            with suppress(TimeoutError):
+                distributed.wait(futures, timeout=2 * _PATIENCE_S)
         ended = client.gather(futures)
     for each in ended:
         say(f"A worker on {each.host} ended with exit code {each.code}: {each.said}")
@@ -143,13 +144,15 @@ def _follow(futures: list[Any], done: Callable[[], int], n_trials: int) -> None:
 
 
 def _serve(order: _Order) -> _Ended:
-    """Run `rareflow worker` in a process of its own until it ends, or until it is told to stop.
+    """Run `rareflow worker` in a process of its own until it ends or is told to stop, and outlive it.
 
     Not in this thread of Dask's: signals, threads of torch and MLflow's store are the process's.
     """
     import distributed  # noqa: PLC0415 - an extra
 
     stop = distributed.Event(order.stop)
+    if stop.is_set():  # it waited for a free thread till then
+        return _Ended(platform.node(), 0, "it was told to stop before it began")
     words = ["worker", "--study-name", order.study_name, "--n-threads", str(order.n_threads)]
     words += ["--device", order.device]
     # In the environment, because everyone on that machine may read a command line.
@@ -158,11 +161,15 @@ def _serve(order: _Order) -> _Ended:
         process = subprocess.Popen(  # noqa: S603 - ourselves
             [sys.executable, "-m", "rareflow", *words], stdout=log, stderr=log, env=environment
         )
-        while process.poll() is None:
-            if stop.is_set():
-                process.terminate()
+        try:
+            while process.poll() is None and not stop.is_set():
+                time.sleep(_POLL_S)
+            process.terminate()
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(_PATIENCE_S)
-            time.sleep(_POLL_S)
+        finally:
+            process.kill()
+            process.wait()
         log.seek(0)
         said = [line for line in log.read().splitlines() if line.strip()]
     return _Ended(platform.node(), process.returncode, said[-1] if said else "nothing")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import gzip
 import os
 import tempfile
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -70,17 +69,27 @@ def _write_parquet(frames: Iterator[pd.DataFrame], path: Path) -> None:
             writer.write_table(pa.Table.from_pandas(frame, schema=first.schema, preserve_index=False))
 
 
-def _write_csv(frames: Iterator[pd.DataFrame], path: Path, *, open_: Callable[..., Any] = open) -> None:
-    with open_(path, "wt", encoding="utf-8", newline="") as file:
-        next(frames).to_csv(file, index=False)
-        for frame in frames:
-            frame.to_csv(file, index=False, header=False)
+def _write_csv(frames: Iterator[pd.DataFrame], path: Path) -> None:
+    with path.open("wb") as file:
+        _write_lines(frames, file)
+
+
+def _write_gzip(frames: Iterator[pd.DataFrame], path: Path) -> None:
+    # Neither a name nor a time in its head: equal tables are equal files.
+    with path.open("wb") as file, gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
+        _write_lines(frames, packed)
+
+
+def _write_lines(frames: Iterator[pd.DataFrame], file: BinaryIO | gzip.GzipFile) -> None:
+    next(frames).to_csv(file, index=False)
+    for frame in frames:
+        frame.to_csv(file, index=False, header=False)
 
 
 _WRITERS: dict[str, Callable[[Iterator[pd.DataFrame], Path], None]] = {
     ".parquet": _write_parquet,
     ".csv": _write_csv,
-    ".csv.gz": partial(_write_csv, open_=gzip.open),
+    ".csv.gz": _write_gzip,
 }
 
 

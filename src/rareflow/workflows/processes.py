@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import multiprocessing
 import os
 import signal
@@ -88,7 +89,9 @@ def in_processes(
 
 def named(name: str, error: RareflowError) -> RareflowError:
     """Give the same error with a task's name in front."""
-    return type(error)(f"{name}: {error}")
+    error = copy.copy(error)
+    error.args = (f"{name}: {error}",)
+    return error
 
 
 class _Worker:

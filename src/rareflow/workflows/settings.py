@@ -18,6 +18,7 @@ from rareflow.workflows.matching import match_test_part
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
+    from rareflow.data.checks import Fate
     from rareflow.data.stream import Stream
     from rareflow.data.table import Table
     from rareflow.generators.portable import PortableGenerator
@@ -47,23 +48,28 @@ class DataSettings:
         """Take the label's name from a generator where none is given."""
         return self if self.label or self.recipe else replace(self, label=generator.spec["label"]["name"])
 
-    @cached_property
     def stream(self) -> Stream:
-        """The table, checked and yet to be read; all of its rows, whatever `sample_rows` is."""
+        """Open the table, checked and yet to be read; all of its rows, whatever `sample_rows` is."""
         return _opened(self)
 
-    @cached_property
+    @property
     def table(self) -> Table:
         """The table, read once, or a sample of it."""
-        table = self.stream.table(self.sample_rows, seed=self.seed)
-        if len(table) < len(self.stream):
+        return self._read[0]
+
+    @cached_property
+    def _read(self) -> tuple[Table, Fate]:
+        """The table or its sample, and what became of classes of one row; nothing else stays in memory."""
+        stream = self.stream()
+        table = stream.table(self.sample_rows, seed=self.seed)
+        if len(table) < len(stream):
             say(table.notes[-1])
-        return table
+        return table, stream.fate
 
     def test_table(self, test: str) -> Table:
         """Read all rows of a test file, and bring them to the table's form; see `match_test_part`."""
         given = _opened(replace(self, data=test, rows=None), is_test=True)
-        matched = match_test_part(self.table, given, self.stream.fate)
+        matched = match_test_part(self._read[0], given, self._read[1])
         if gone := len(given) - len(matched):
             say(f"{gone:,} rows of {test} were left out: their class has one row in the training table")
         return matched.table()
@@ -78,7 +84,7 @@ def _opened(source: DataSettings, *, is_test: bool = False) -> Stream:
 
 @dataclass(frozen=True)
 class Settings:
-    """What `train`, `tune` and `evaluate` share.
+    """What `train`, `tune`, `benchmark` and `evaluate` share.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ FRAME = pd.DataFrame(
         "shots": ["10", "10", "all"],
         "seed": [0, 0, 1],
         "augmenter": "RAW",
-        "class": ["", 'b, "c"\nd', "NA"],
+        "class": ["", 'b, "c" \u2013\nd', "NA"],
         "f1": [1, None, 0.25],
     }
 )
@@ -81,7 +81,7 @@ def test_a_sorted_file_has_its_cells_in_order_and_their_lines_as_they_were(path)
     lines.sort(lambda key: (-int(key[1]), 0, 0, ""))
     lines.mend(set(KEYS))
     with path.open(newline="") as file:
-        assert [row[3] for row in csv.reader(file)] == ["class", "NA", "", 'b, "c"\nd']
+        assert [row[3] for row in csv.reader(file)] == ["class", "NA", "", 'b, "c" \u2013\nd']
 
 
 def test_other_columns_are_refused_and_nothing_is_written(path):

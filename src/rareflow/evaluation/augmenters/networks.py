@@ -34,7 +34,7 @@ class NetworkAugmenter(RowAugmenter):
         self._generator = VAEWGANGP(**self.settings, random_state=seed).fit(X, y).generator_
 
     def forge(self, counts: dict[str, int]) -> tuple[pd.DataFrame, NDArray[np.object_]]:
-        """Draw each class by its own seed, so that its rows do not depend on other classes' counts."""
+        """Draw all classes' rows in one call."""
         labels = np.array(list(counts), dtype=object)
         wanted = pd.DataFrame({"label": labels, "count": list(counts.values())})
         rows = self._generator.table(wanted, seed=self.seed)

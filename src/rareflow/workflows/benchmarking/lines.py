@@ -38,13 +38,13 @@ class Lines:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        text = _read(path) if path.exists() else ""
-        records = list(csv.reader(io.StringIO(text)))
-        if records and not text.endswith("\n"):
-            records.pop()
+        content = path.read_bytes() if path.exists() else b""
+        # What follows the last line's end may be cut off within a character.
+        whole = content[: content.rfind(b"\n") + 1].decode()
+        records = list(csv.reader(io.StringIO(whole)))
         self._header = records[0] if records else []
         self._lines = [record for record in records[1:] if len(record) == len(self._header)]
-        self._is_on_disk = text == self._text()
+        self._is_on_disk = content == self._text().encode()
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -111,11 +111,6 @@ class Lines:
     def _write(self) -> None:
         write_text(self._text(), self.path)
         self._is_on_disk = True
-
-
-def _read(path: Path) -> str:
-    with path.open(encoding="utf-8", newline="") as file:  # line ends as they are
-        return file.read()
 
 
 def _csv(records: list[list[str]]) -> str:

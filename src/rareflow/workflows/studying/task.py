@@ -60,13 +60,17 @@ class Task:
                 f"--tune-rows {tune_rows} leaves less than 2 rows for each of {n_classes} classes"
             )
         splits = inner_splits(
-            train, settings.split, repeats=2 * repeats, seed=settings.seed, max_rows=tune_rows
-        )
+            train, settings.split, repeats=2 * repeats, test_size=settings.test_size, seed=settings.seed,
+            max_rows=tune_rows,
+        )  # fmt: skip
         search, fresh = (
             Objective(train, part, settings.seed, settings.n_threads, settings.device)
             for part in (splits[:repeats], splits[repeats:])
         )
-        inner = f"validation on {repeats} {settings.split} inner splits of at most {tune_rows} training rows"
+        inner = (
+            f"validation on {repeats} {settings.split} inner splits of at most {tune_rows} training rows, "
+            f"test size {settings.test_size:g}"
+        )
         return cls(settings.source.table, train, search, fresh, f"{settings.protocol}; {inner}")
 
     @property
