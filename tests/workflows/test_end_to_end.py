@@ -235,7 +235,8 @@ def test_the_same_command_continues_its_study_and_yields_a_challenger(place, stu
 def test_other_data_make_a_challenger_with_its_reason(place, versions):
     assert "as challenger (champion version 1 was scored on other data" in place.other.out
     assert versions[3].tags["protocol"] == (
-        "test file test.parquet, seed 0; validation on 1 grouped inner splits of at most 300 training rows, test size 0.3"
+        "test file test.parquet, seed 0; "
+        "validation on 1 grouped inner splits of at most 300 training rows, test size 0.3"
     )
     assert versions[3].aliases == ["challenger"]
     assert sorted(versions) == [1, 2, 3]
