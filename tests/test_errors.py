@@ -4,7 +4,7 @@ import pickle
 import pytest
 
 from rareflow.errors import ConfigError, DivergedError, SpooledError
-from rareflow.tracking.spooling.outage import ServerAwayError
+from rareflow.tracking.outage import ServerAwayError
 from rareflow.workflows.processes import named
 
 ERRORS = [

@@ -14,7 +14,6 @@ from rareflow.evaluation.tables import (
     comparison_table,
     fidelity_table,
     macro_table,
-    markdown,
     scores_by_seed,
 )
 from tests.evaluation.results_frames import classes, results
@@ -24,10 +23,6 @@ def lines(table):
     """A table's cells, line by line, the rule below the header left out."""
     header, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()]
     return [header, *rows]
-
-
-def test_a_table_has_text_on_the_left_and_figures_on_the_right():
-    assert markdown(["a", "b"], [["x", "1"]]) == "| a | b |\n|---|---:|\n| x | 1 |"
 
 
 def test_a_class_with_bars_and_line_ends_in_its_name_stays_one_cell():

@@ -8,7 +8,7 @@ import optuna
 import pytest
 from optuna.trial import TrialState
 
-from rareflow.processes import here
+from rareflow.identity import here
 from rareflow.tuning import work as module
 from rareflow.tuning.storage import OWNER
 from rareflow.tuning.study import enqueue_references, find_study, finished, open_study

@@ -79,7 +79,7 @@ def test_the_card_shows_the_means_and_says_how_many_classes_they_are_of(told):
     assert "1 of 2 have the 10 test rows that it takes" in written
     marginal = told.metrics["fidelity_marginal"]
     assert f"| marginal | {marginal:.3f} | {marginal:.3f} |" in written
-    assert "| copies | 1.000 | |" in written
+    assert "| copies | 1.000 |  |" in written
 
 
 def test_without_a_class_that_grows_nothing_is_measured():

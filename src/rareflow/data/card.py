@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rareflow.data.survey import Survey
-from rareflow.markdown import line
+from rareflow.markdown import grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from rareflow.data.schema import Column
     from rareflow.data.table import Table
@@ -71,9 +71,9 @@ def data_card(table: Table | Survey) -> str:
         f"# Data card: {survey.name}",
         _bullets(facts),
         "## Classes",
-        _grid(list(classes.columns), classes.itertuples(index=False)),
+        grid(list(classes.columns), classes.itertuples(index=False)),
         "## Columns",
-        _grid(["Column", "Kind", "Dtype", "Range or values", "Missing"], columns),
+        grid(["Column", "Kind", "Dtype", "Range or values", "Missing"], columns, text=4),
     ]
     if survey.notes:
         sections += ["## Notes", _bullets(survey.notes)]
@@ -91,8 +91,3 @@ def _span(column: Column) -> str:
 
 def _bullets(lines: Iterable[str]) -> str:
     return "\n".join(f"- {each}" for each in lines)
-
-
-def _grid(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Lay out a Markdown table."""
-    return "\n".join(line(cells) for cells in (header, ["---"] * len(header), *rows))

@@ -15,10 +15,10 @@ import numpy as np
 
 from rareflow.evaluation.published import METRICS
 from rareflow.evaluation.statistics import average_ranks, best_other, comparable, compare_paired, holm
-from rareflow.markdown import line
+from rareflow.markdown import grid
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
 
     import pandas as pd
 
@@ -34,7 +34,6 @@ __all__ = [
     "comparison_table",
     "fidelity_table",
     "macro_table",
-    "markdown",
     "scores_by_seed",
 ]
 
@@ -44,11 +43,6 @@ RAW = "RAW"
 NOTHING = "-"
 _TITLES = {"macro_precision": "precision", "macro_recall": "recall", "macro_f1": "F1"}
 _DETECTORS = {"xgb": "XGB", "rf": "RF", "dt": "DT"}
-
-
-def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a Markdown table; the first column is text, the others are figures."""
-    return "\n".join([line(header), "|---|" + "---:|" * (len(header) - 1), *map(line, rows)])
 
 
 def macro_table(results: pd.DataFrame, published: PublishedTable | None = None) -> str:
@@ -72,7 +66,7 @@ def macro_table(results: pd.DataFrame, published: PublishedTable | None = None) 
         if published and name in published.figures:
             values = [published.value(name, detector, metric) for metric, detector in columns]
             rows.append([f"*{name}, published*", *(_figure(value, 2) for value in values)])
-    return markdown(header, rows)
+    return grid(header, rows)
 
 
 def class_table(classes: pd.DataFrame) -> str:
@@ -88,7 +82,7 @@ def class_table(classes: pd.DataFrame) -> str:
         ]
         for name, least, most in support.itertuples()
     ]
-    return markdown(["F1, %", "test rows", *augmenters], rows)
+    return grid(["F1, %", "test rows", *augmenters], rows)
 
 
 def comparison_table(results: pd.DataFrame, reference: str = RAW, *, tested: bool = True) -> str:
@@ -127,7 +121,7 @@ def comparison_table(results: pd.DataFrame, reference: str = RAW, *, tested: boo
         ]
         for name in scores.columns
     ]
-    return markdown(header, rows)
+    return grid(header, rows)
 
 
 def best_others(scores: pd.DataFrame) -> dict[str, str]:
@@ -173,7 +167,7 @@ def amount_table(results: pd.DataFrame) -> str:
         [str(augmenter), _figure(own["amount"].median(), 2), _figure(own["seconds"].mean(), 1)]
         for augmenter, own in cells
     ]
-    return markdown(["augmenter", "amount", "seconds a cell"], rows)
+    return grid(["augmenter", "amount", "seconds a cell"], rows)
 
 
 def fidelity_table(fidelity: pd.DataFrame) -> str:
@@ -185,7 +179,7 @@ def fidelity_table(fidelity: pd.DataFrame) -> str:
     for (augmenter, label), row in zip(means.index, means.to_dict("records"), strict=True):
         values = (_figure(value, 0 if str(name).endswith("_rows") else 3) for name, value in row.items())
         rows.append([augmenter, label, *values])
-    return markdown([*keys, *(name.replace("_", " ") for name in figures)], rows)
+    return grid([*keys, *(name.replace("_", " ") for name in figures)], rows)
 
 
 def scores_by_seed(results: pd.DataFrame) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import mlflow
 from mlflow.tracking.fluent import run_id_to_system_metrics_monitor
 
-from rareflow.tracking.spooling.outage import ServerAwayError, ask
+from rareflow.tracking.outage import ServerAwayError, ask
 
 if TYPE_CHECKING:
     from rareflow.tracking.spooling.channel import Channel

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from mlflow.utils.git_utils import get_git_commit
 
-from rareflow.processes import here
+from rareflow.identity import here
 
 __all__ = ["HOST_TAG", "PROCESS_TAG", "git_commit", "process_tags", "quiet", "versions"]
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 import mlflow
 from mlflow import MlflowClient
 
-from rareflow.processes import is_gone
+from rareflow.identity import is_gone
 from rareflow.tracking.environment import HOST_TAG, PROCESS_TAG, process_tags
+from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.searching import every_run
-from rareflow.tracking.spooling.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.spool import PARENT_TAG
 
 if TYPE_CHECKING:

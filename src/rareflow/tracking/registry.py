@@ -27,7 +27,7 @@ from rareflow.generators.portable import PortableGenerator
 from rareflow.tracking.artifacts import digest, fetch, verify
 from rareflow.tracking.datasets import column_type
 from rareflow.tracking.election import OPEN, Election
-from rareflow.tracking.spooling.outage import ServerAwayError, ask
+from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.spool import MODEL_TAG
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from rareflow.redaction import redacted
 from rareflow.tracking.active import end_active, start_active
 from rareflow.tracking.datasets import describe
 from rareflow.tracking.environment import git_commit, process_tags, versions
+from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.channel import Channel
-from rareflow.tracking.spooling.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.spool import PARENT_TAG
 
 if TYPE_CHECKING:

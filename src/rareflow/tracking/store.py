@@ -18,7 +18,7 @@ from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import StoreError
 from rareflow.redaction import without_secrets
 from rareflow.tracking.environment import quiet
-from rareflow.tracking.spooling.outage import first_word
+from rareflow.tracking.outage import first_word
 
 __all__ = [
     "current_uri",

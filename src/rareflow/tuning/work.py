@@ -17,7 +17,7 @@ from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
 from optuna.trial import FrozenTrial, TrialState
 
 from rareflow.errors import DivergedError, lacks_memory
-from rareflow.processes import here, is_gone
+from rareflow.identity import here, is_gone
 from rareflow.tuning.pruning import PrefixPruner
 from rareflow.tuning.sampler import DONE, FAULT
 from rareflow.tuning.space import RAW, Candidate, suggest

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rareflow.evaluation.balance import new_rows
-from rareflow.markdown import line
+from rareflow.markdown import grid
 from rareflow.workflows.report import markdown_table
 
 if TYPE_CHECKING:
@@ -65,8 +65,9 @@ def model_card(
     """
     counts = train.class_counts
     forged = new_rows(counts, class_rows)
-    classes = "\n".join(
-        line([name, f"{rows:,}", f"{forged.get(name, 0):,}"]) for name, rows in counts.items()
+    classes = grid(
+        ["class", "training rows", "forged rows it adds"],
+        ([name, f"{rows:,}", f"{forged.get(name, 0):,}"] for name, rows in counts.items()),
     )
     scores = "\n".join(f"- {name}: {100 * value:.2f} %" for name, value in val.items())
     settings = "\n".join(f"- `{name}`: {value}" for name, value in params.items())
@@ -96,8 +97,6 @@ Test:
 
 ## Rows by class
 
-| class | training rows | forged rows it adds |
-|---|---|---|
 {classes}
 
 {_LIMITS}

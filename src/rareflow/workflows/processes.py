@@ -16,10 +16,11 @@ from rareflow.workflows.progress import listen
 from rareflow.workflows.settings import limit_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable
+    from collections.abc import Callable, Generator, Iterable, Sequence
     from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
 
-__all__ = ["in_processes", "named"]
+__all__ = ["in_processes", "named", "stop"]
 
 _PATIENCE_S = 10  # for a process that is told to end
 
@@ -80,11 +81,16 @@ def in_processes(
                     busy[worker] = following
                 yield task, answer
     finally:
-        for worker in workers:
-            worker.process.terminate()
-        for worker in workers:
-            worker.process.join(_PATIENCE_S)
-            worker.process.kill()
+        stop([worker.process for worker in workers], _PATIENCE_S)
+
+
+def stop(processes: Sequence[SpawnProcess], patience_s: float) -> None:
+    """Ask processes to end, and end those that do not within so many seconds each."""
+    for process in processes:
+        process.terminate()
+    for process in processes:
+        process.join(patience_s)
+        process.kill()
 
 
 def named(name: str, error: RareflowError) -> RareflowError:

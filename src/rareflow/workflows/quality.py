@@ -11,6 +11,7 @@ from rareflow.evaluation.balance import forge, new_rows
 from rareflow.evaluation.fidelity import FIDELITY, MIN_ROWS, fidelity_by_class
 from rareflow.evaluation.privacy import PRIVACY
 from rareflow.evaluation.quality import mean_quality, quality_by_class
+from rareflow.markdown import grid
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
@@ -61,20 +62,18 @@ class Quality:
 
     def to_markdown(self) -> str:
         """Write the means as a table; an empty field was not measured."""
-        metrics = self.metrics
-        lines = ["| measure | forged rows | training rows |", "|---|---|---|"]
-        for name in FIDELITY:
-            beside = metrics[f"fidelity_training_{name}"]
-            lines.append(f"| {_words(name)} | {_figure(metrics[f'fidelity_{name}'])} | {_figure(beside)} |")
-        lines += [f"| {_words(name)} | {_figure(metrics[f'privacy_{name}'])} | |" for name in PRIVACY]
-        table = "\n".join(lines)
+        found = {name: _figure(value) for name, value in self.metrics.items()}
+        rows = [
+            [_words(name), found[f"fidelity_{name}"], found[f"fidelity_training_{name}"]] for name in FIDELITY
+        ]
+        rows += [[_words(name), found[f"privacy_{name}"], ""] for name in PRIVACY]
         measured = int(self.forged["marginal"].notna().sum())
         return f"""\
 Means over the forged classes that could be measured: {measured} of {len(self.forged)} have the {MIN_ROWS} \
 test rows that it takes.
 {_READING}
 
-{table}"""
+{grid(["measure", "forged rows", "training rows"], rows)}"""
 
 
 def log_quality(

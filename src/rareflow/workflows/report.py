@@ -8,7 +8,7 @@ from rareflow.data.card import data_card
 from rareflow.evaluation.comparison import OURS, RAW, compare, summary_table
 from rareflow.evaluation.detectors import macro_f1
 from rareflow.evaluation.plots import confusion_figure, per_class_f1_figure
-from rareflow.markdown import line
+from rareflow.markdown import grid
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
@@ -79,12 +79,13 @@ def _log_scores(run: Run, augmenter: str, detector: str, scores: Scores) -> None
 
 def markdown_table(comparison: Comparison) -> str:
     """Write the scalar metrics in percent, one row an augmenter and detector, as Markdown."""
-    table = summary_table(comparison)
-    names = [name.replace("_", " ") for name in table.columns]
-    lines = [line(names), "|---" * len(names) + "|"]
-    for augmenter, detector, *figures in table.itertuples(index=False):
-        lines.append(line([augmenter, detector, *(f"{value:.2f}" for value in figures)]))
-    return "\n".join(lines)
+    summary = summary_table(comparison)
+    names = [name.replace("_", " ") for name in summary.columns]
+    rows = (
+        [augmenter, detector, *(f"{value:.2f}" for value in figures)]
+        for augmenter, detector, *figures in summary.itertuples(index=False)
+    )
+    return grid(names, rows, text=2)
 
 
 def text_table(comparison: Comparison) -> str:

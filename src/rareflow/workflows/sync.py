@@ -10,10 +10,10 @@ from mlflow import MlflowClient
 
 from rareflow.errors import StoreError
 from rareflow.redaction import without_secrets
-from rareflow.tracking.spooling.outage import ask
+from rareflow.tracking.outage import ask
 from rareflow.tracking.spooling.spool import SERVER_TAG, Spool
-from rareflow.tracking.spooling.upload import remove, upload
 from rareflow.tracking.store import current_uri, prepare_store
+from rareflow.tracking.upload import remove, upload
 
 __all__ = ["run"]
 

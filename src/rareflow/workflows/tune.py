@@ -11,9 +11,9 @@ from rareflow.databases import sqlite_file
 from rareflow.errors import ConfigError, StoreError
 from rareflow.redaction import without_secrets
 from rareflow.tracking.leftovers import sweep_dead_runs
+from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.registry import RECOMMENDED, log_generator, register
 from rareflow.tracking.runs import Run, parent_run
-from rareflow.tracking.spooling.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.spool import spooled_runs
 from rareflow.tracking.store import is_missing, prepare_store
 from rareflow.tuning.plots import study_figures, trial_table

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from rareflow.tracking.spooling.spool import SPOOL, Spool, SpooledRun, spooled_runs
-from rareflow.tracking.spooling.upload import remove
+from rareflow.tracking.upload import remove
 
 pytestmark = pytest.mark.fault
 

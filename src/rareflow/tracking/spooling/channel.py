@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from mlflow import MlflowClient
 
 from rareflow.redaction import without_secrets
-from rareflow.tracking.spooling.outage import ServerAwayError, ask
+from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.spool import RUN_TAG, SERVER_TAG, SPOOL, Spool, SpooledRun
 
 if TYPE_CHECKING:

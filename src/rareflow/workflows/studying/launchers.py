@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rareflow.errors import RareflowError
 from rareflow.tracking.store import use_store
 from rareflow.workflows.interruption import stoppable
-from rareflow.workflows.processes import in_processes
+from rareflow.workflows.processes import in_processes, stop
 from rareflow.workflows.progress import listen
 from rareflow.workflows.settings import limit_threads
 
@@ -48,7 +48,7 @@ def work_in_processes(post: Post, objective: Objective, *, jobs: int) -> None:
         for worker in workers:
             worker.join()
     finally:
-        _stop([worker for worker in workers if worker.is_alive()])
+        stop([worker for worker in workers if worker.is_alive()], _PATIENCE_S)
 
 
 def values_in_processes(
@@ -78,15 +78,6 @@ def values_in_processes(
 def _value(objective: Objective, tasks: Sequence[tuple[Candidate, int]], task: int) -> float:
     """Score a candidate on a split."""
     return objective.repeat(*tasks[task])
-
-
-def _stop(workers: list[multiprocessing.context.SpawnProcess]) -> None:
-    """Ask processes to end, and end those that do not."""
-    for worker in workers:
-        worker.terminate()
-    for worker in workers:
-        worker.join(_PATIENCE_S)
-        worker.kill()
 
 
 def _worker(post: Post, objective: Objective) -> None:

@@ -10,7 +10,7 @@ from optuna.exceptions import StorageInternalError
 from optuna.trial import TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from rareflow.processes import here
+from rareflow.identity import here
 from rareflow.tracking.leftovers import sweep_ended_children
 from rareflow.tuning.sampler import DONE
 from rareflow.tuning.storage import refusals

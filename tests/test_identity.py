@@ -4,8 +4,8 @@ import signal
 import subprocess
 import sys
 
-from rareflow import processes
-from rareflow.processes import here, is_gone
+from rareflow import identity
+from rareflow.identity import here, is_gone
 
 
 def test_this_process_is_here_and_not_gone():
@@ -27,12 +27,12 @@ def test_a_process_that_ended_is_gone_even_before_its_parent_asks_after_it():
 def test_of_a_process_in_another_container_with_this_host_s_name_nothing_is_known(monkeypatch, tmp_path):
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
-    monkeypatch.setattr(processes, "_NAMESPACE", tmp_path)
+    monkeypatch.setattr(identity, "_NAMESPACE", tmp_path)
     host, number = here()
     assert host == f"{platform.node()}:{tmp_path.stat().st_ino}"
     assert number == os.getpid()
     assert is_gone(host, process.pid)
-    monkeypatch.setattr(processes, "_NAMESPACE", tmp_path / "not Linux")
+    monkeypatch.setattr(identity, "_NAMESPACE", tmp_path / "not Linux")
     assert here()[0] == platform.node()
     assert not is_gone(host, process.pid)
 

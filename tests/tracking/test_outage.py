@@ -4,8 +4,8 @@ import pytest
 import requests
 from mlflow.exceptions import MlflowException, RestException
 
-from rareflow.tracking.spooling import outage
-from rareflow.tracking.spooling.outage import ServerAwayError, ask
+from rareflow.tracking import outage
+from rareflow.tracking.outage import ServerAwayError, ask
 
 URI = "http://bob:s3cret@host:5000"
 RETRIES, TIMEOUT = "MLFLOW_HTTP_REQUEST_MAX_RETRIES", "MLFLOW_HTTP_REQUEST_TIMEOUT"
