@@ -55,11 +55,13 @@ Drop = Annotated[
         "double quotes. Unset: none."
     ),
 ]
-Recipe = Annotated[str, typer.Option(help="Known data set: gas-pipeline or cic-ids-2017. Unset: none.")]
+Recipe = Annotated[
+    str, typer.Option(help="Known data set: gas-pipeline, cic-ids-2017, nsl-kdd or unsw-nb15. Unset: none.")
+]
 Categorical = Annotated[
     str,
     typer.Option(
-        help="Columns whose text or numbers are categories: a,b,c, quoted as for --drop. Unset: none."
+        help="Columns whose text or numbers are categories: a,b,c, quoted as for --drop. Unset: the recipe's."
     ),
 ]
 Infinities = Annotated[

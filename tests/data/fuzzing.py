@@ -210,6 +210,10 @@ def spoiled(content: bytes, rng: random.Random) -> bytes:
     return text.encode(how if how.startswith("utf") else "cp1252", "replace")
 
 
+def is_missing(cell: str) -> bool:
+    return cell in NULLS or not cell.strip()
+
+
 def says(cell: str, value: object) -> bool:
     """Whether a value that was read is what its cell says."""
     if pd.isna(value):  # type: ignore[call-overload]
@@ -225,7 +229,7 @@ def says(cell: str, value: object) -> bool:
         return float(int(cell, 16) if cell.startswith("0x") else cell) == value
     if isinstance(value, pd.Timestamp):
         return pd.Timestamp(cell).tz_localize(None) == value.tz_localize(None)
-    return str(value) == cell or str(value) == cell.replace("\n", " ")
+    return str(value) in {cell.strip(), cell.strip().replace("\n", " ")}
 
 
 class HangError(Exception):
@@ -278,7 +282,7 @@ def attempt(path: Path, columns: list[list[str]] | None, rng: random.Random) -> 
 
 def compare(frame: pd.DataFrame, columns: list[list[str]], *, is_arff: bool) -> None:
     """Hold a frame against the cells it was written from, without blank rows."""
-    rows = [row for row in zip(*columns, strict=True) if is_arff or not all(cell in NULLS for cell in row)]
+    rows = [row for row in zip(*columns, strict=True) if is_arff or not all(is_missing(cell) for cell in row)]
     if len(frame.columns) != len(columns):  # a row counter was left out
         return
     if is_arff and any(cell in NULLS or cell == "?" for row in rows for cell in row):
@@ -293,7 +297,7 @@ def compare(frame: pd.DataFrame, columns: list[list[str]], *, is_arff: bool) -> 
 
 def classes(made, written: list[str]) -> None:
     """Refuse classes that were several in the file and are one in the table."""
-    present = {cell for cell in written if cell not in NULLS}
+    present = {cell.strip() for cell in written if not is_missing(cell)}
     if len(made.class_counts) < len(present):
         raise AssertionError(f"labels {sorted(present)} became {sorted(made.class_counts)}")
 

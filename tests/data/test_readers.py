@@ -1,4 +1,5 @@
 import gzip
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 from rareflow.data.load import load_table
 from rareflow.data.names import unique_names
 from rareflow.data.readers import open_source, read, read_frame
+from rareflow.data.source import own_buffer
 from rareflow.errors import DataError
 
 
@@ -80,6 +82,74 @@ def test_truth_values_dates_and_decimals_with_gaps_keep_their_kind(tmp_path):
 def test_names_are_trimmed_and_repeated_ones_numbered(tmp_path):
     source = write(tmp_path / "t.csv", " Fwd Header Length, Label ,Fwd Header Length\n1,a,2\n")
     assert list(read_frame(source)) == ["Fwd Header Length", "Label", "Fwd Header Length.1"]
+
+
+def test_text_is_trimmed_and_missing_where_nothing_is_left_with_a_note(tmp_path):
+    content = 'a,b,label\n1,tcp , Fuzzers\n2, ,Fuzzers\n3,"  ",Fuzzers \n4,tcp,Normal\n'
+    frame, notes = read(write(tmp_path / "t.csv", content))
+    assert frame["label"].tolist() == ["Fuzzers"] * 3 + ["Normal"]
+    assert frame["b"].dropna().tolist() == ["tcp", "tcp"]
+    assert notes == ("t.csv has blanks around text, which were removed: b, label.",)
+    frame["label"] = pd.Categorical([" a", "a", " ", "b"], categories=["b", " a", "a", " "])
+    frame.to_parquet(tmp_path / "t.parquet")
+    again, notes = read(str(tmp_path / "t.parquet"))
+    assert list(again["label"].cat.categories) == ["b", "a"]
+    assert again["label"].fillna("b").tolist() == ["a", "a", "b", "b"]
+    assert notes == ("t.parquet has blanks around text, which were removed: label.",)
+
+
+def test_a_blank_among_numbers_is_a_missing_number(tmp_path):
+    frame, notes = read(write(tmp_path / "t.csv", "n,label\n1,a\n ,b\n3,a\n"))
+    np.testing.assert_array_equal(frame["n"], [1, np.nan, 3])
+    assert notes == ()
+
+
+def test_numbers_of_one_file_are_written_out_where_the_column_is_text_in_another(tmp_path):
+    write(tmp_path / "1.csv", "port,flag,label\n80,x,1\nhttp,y,b\n443,x,1\n")
+    write(tmp_path / "2.csv", "port,flag,label\n80,True,1\n,False,2\n443,True,1\n")
+    pd.DataFrame({"port": pd.Categorical([80.0, 0.5]), "flag": 1, "label": 2}).to_parquet(
+        tmp_path / "3.parquet"
+    )
+    pd.DataFrame({"port": ["80", "http"], "flag": "x", "label": "1"}).to_parquet(tmp_path / "4.parquet")
+    frame = read_frame(str(tmp_path / "*.csv"))
+    assert frame["port"].fillna("-").tolist() == ["80", "http", "443", "80", "-", "443"]
+    assert frame["flag"].tolist() == ["x", "y", "x", "True", "False", "True"]
+    assert frame["label"].tolist() == ["1", "b", "1", "1", "2", "1"]
+    frame = read_frame(str(tmp_path / "*.parquet"))
+    assert frame["port"].tolist() == ["80", "0.5", "80", "http"]
+    assert frame["label"].tolist() == ["2", "2", "1", "1"]
+
+
+def test_one_file_of_text_is_read_as_csv_and_in_a_folder_it_is_none(tmp_path):
+    one = write(tmp_path / "KDDTrain+.TXT", "a,label\n1,x\n")
+    assert read_frame(one)["label"].tolist() == ["x"]
+    write(tmp_path / "t.csv", "a,label\n2,y\n")
+    assert read_frame(str(tmp_path))["label"].tolist() == ["y"]
+
+
+def test_columns_of_a_file_without_a_header_are_known_if_their_number_is_right(tmp_path):
+    source = write(tmp_path / "t.csv", "5,1,tcp\n2,3,udp\n")
+    opened, notes = open_source(source, names=("a", "b", "proto")), []
+    (frame,) = opened.frames(notes)
+    assert frame.to_dict("list") == {"a": [5, 2], "b": [1, 3], "proto": ["tcp", "udp"]}
+    assert opened.notes == ("t.csv has no header; its columns got the names that the recipe knows.",)
+    for names in ((), ("a", "b"), ("a", "b", "proto", "label")):
+        with pytest.raises(DataError, match="has no header"):
+            open_source(source, names=names)
+
+
+def test_semicolons_and_decimal_commas_are_refused_with_the_remedy(tmp_path):
+    source = write(tmp_path / "t.csv", "a;b;label\n1,5;2,5;x\n3;4,5;y\n")
+    with pytest.raises(DataError, match=r"t\.csv: its columns are separated by semicolons; separate them"):
+        read(source)
+
+
+def test_what_arrow_s_threads_read_is_not_python_s_memory():
+    content = b"a,label\n1,x\n"
+    before = sys.getrefcount(content)
+    buffer = own_buffer(content)
+    assert sys.getrefcount(content) == before
+    assert buffer.to_pybytes() == content
 
 
 @given(st.lists(st.sampled_from(["a", " a", "a.1", "a.1.1", "b"])))

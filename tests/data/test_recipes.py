@@ -20,10 +20,8 @@ def clean(recipe, labels, **columns):
 def test_an_unknown_recipe_is_refused_with_the_known_ones():
     with pytest.raises(ConfigError) as caught:
         find_recipe("cic")
-    assert (
-        str(caught.value)
-        == "unknown recipe 'cic'; choose --recipe gas-pipeline|cic-ids-2017, or leave it out"
-    )
+    known = "gas-pipeline|cic-ids-2017|nsl-kdd|unsw-nb15"
+    assert str(caught.value) == f"unknown recipe 'cic'; choose --recipe {known}, or leave it out"
 
 
 @pytest.mark.parametrize(
@@ -151,3 +149,45 @@ def test_a_raw_cic_day_with_every_quirk_loads(tmp_path):
     )
     assert any("zero duration is undefined" in note for note in table.notes)
     assert "day.csv holds 2 blank rows; they were dropped." in table.notes
+
+
+def nsl_kdd(path, *attacks):
+    """Write rows as the published files have them: no header, the attack before last, then its difficulty."""
+    lines = [
+        f"{i},tcp,{'http' if i % 2 else 'smtp'},SF," + f"{i},0.5," * 18 + "0," + f"{attack},{i}"
+        for i, attack in enumerate(attacks)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
+def test_the_official_parts_of_nsl_kdd_load_as_they_are_published(tmp_path):
+    train = nsl_kdd(tmp_path / "KDDTrain+.txt", "normal", "neptune", "rootkit", "normal", "back", "perl")
+    test = nsl_kdd(tmp_path / "KDDTest+.txt", "normal", "mailbomb", "httptunnel", "mscan", "worm")
+    table = load_table(train, recipe="nsl-kdd")
+    assert table.class_counts == {"DoS": 2, "U2R": 2, "normal": 2}
+    assert len(table.schema.columns) == 41
+    assert [name for name in table.X if isinstance(table.X[name].dtype, pd.CategoricalDtype)] == [
+        "protocol_type",
+        "service",
+        "flag",
+    ]
+    assert "Identifiers were left out: difficulty." in table.notes
+    table = load_table(test, recipe="nsl-kdd", rare_classes="keep")
+    assert table.labels.tolist() == ["normal", "DoS", "U2R", "Probe", "R2L"]
+
+
+def test_an_official_part_of_unsw_nb15_loads_without_the_columns_that_give_the_class_away(tmp_path):
+    rows = ["1,0.1,tcp,-,FIN,Normal,0", "2,0.2,udp,dns,INT, Fuzzers ,1", "3,0.3,tcp,-,FIN,Backdoors,1"]
+    rows += ["4,0.4,tcp,-,FIN,Normal,0", "5,0.2,udp,dns,INT,Fuzzers,1", "6,0.3,tcp,http,CON,Backdoor,1"]
+    path = tmp_path / "UNSW_NB15_training-set.csv"
+    path.write_text("\n".join(["\ufeffid,dur,proto,service,state,attack_cat,label", *rows]), encoding="utf-8")
+    table = load_table(str(path), recipe="unsw-nb15")
+    assert table.class_counts == {"Backdoor": 2, "Fuzzers": 2, "Normal": 2}
+    assert list(table.X) == ["dur", "proto", "service", "state"]
+    assert (
+        load_table(str(path), recipe="unsw-nb15", categorical=["dur", "proto", "service", "state"])
+        .X["dur"]
+        .dtype
+        == "category"
+    )

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 
-from rareflow.data.checks import Fate, Step, is_text, settled_counts, values_dtype
+from rareflow.data.checks import Fate, Step, settled_counts
+from rareflow.data.dtypes import as_written, is_text, values_dtype
 from rareflow.data.stream import Stream
 from rareflow.data.table import Table
 from rareflow.errors import DataError
@@ -29,7 +30,6 @@ T = TypeVar("T", Table, Stream)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 _WHOLE = re.compile(r"[+-]?\d{1,40}", re.ASCII)
 _TRUTH = {"true": True, "false": False}
-_EXACT = 2.0**53  # below it every whole number is a float
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,7 +126,7 @@ def _shown(values: Sequence[Any]) -> str:
 def _written(own: Sequence[Any], known: Sequence[Any], *, as_text: bool) -> list[list[Any]]:
     """Give for each value those known that it may be; else itself, as text if that is wanted."""
     return [
-        same or [_plain(value) if as_text else value]
+        same or [as_written(value) if as_text else value]
         for value, same in zip(own, _counterparts(own, known), strict=True)
     ]
 
@@ -158,12 +158,6 @@ def _read(value: Any) -> Any:  # noqa: ANN401
     if _WHOLE.fullmatch(text):
         return int(text)
     return float(text) if _NUMBER.fullmatch(text) else value
-
-
-def _plain(value: Any) -> str:  # noqa: ANN401
-    """Write a value as text: a whole number without a point, as it stood before a gap made it a float."""
-    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
-    return str(int(value)) if is_whole else str(value)
 
 
 def _class_names(dtype: Any, own: Sequence[str], form: Form) -> Fate:  # noqa: ANN401 - a pandas dtype

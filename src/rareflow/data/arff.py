@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from rareflow.data.source import own_buffer
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _parse_rows(body: bytes, attributes: list[_Attribute], path: Path) -> pd.Dat
     kinds = [(text if a.declared else pa.string()) if a.is_text else pa.float64() for a in attributes]
     try:
         table = pa_csv.read_csv(
-            pa.BufferReader(body),
+            pa.BufferReader(own_buffer(body)),
             read_options=pa_csv.ReadOptions(column_names=numbers),
             parse_options=pa_csv.ParseOptions(
                 quote_char="'" if b"'" in body else '"', escape_char="\\" if b"\\" in body else False

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from rareflow.data.dtypes import is_text, values_dtype
 from rareflow.data.facts import is_infinite
 from rareflow.data.names import shell_names, shown_names
 from rareflow.errors import DataError
@@ -34,12 +35,10 @@ __all__ = [
     "check_labels",
     "check_text",
     "declare_categories",
-    "is_text",
     "settle_classes",
     "settle_infinities",
     "settle_rare_classes",
     "settled_counts",
-    "values_dtype",
 ]
 
 Step = Callable[[pd.DataFrame], pd.DataFrame]
@@ -82,11 +81,6 @@ def check_text(
 
 def _text_columns(head: pd.DataFrame, label: str) -> list[str]:
     return [name for name in head.columns if name != label and is_text(head[name].dtype)]
-
-
-def is_text(dtype: Any) -> bool:  # noqa: ANN401 - numpy's or pandas' own
-    """Tell whether a dtype is of text, or of objects, which values of several kinds are."""
-    return pd.api.types.is_object_dtype(dtype) or isinstance(dtype, pd.StringDtype)
 
 
 def _first_texts(frames: Iterable[pd.DataFrame], names: Sequence[str]) -> dict[str, str]:
@@ -161,12 +155,6 @@ def _is_usable(column: pd.Series) -> bool:
     dtype = values_dtype(column)
     is_category = isinstance(column.dtype, pd.CategoricalDtype)
     return pd.api.types.is_numeric_dtype(dtype) or (is_category and is_text(dtype))
-
-
-def values_dtype(column: pd.Series) -> Any:  # noqa: ANN401 - numpy's or pandas' own
-    """Give the dtype of a column's values, which are categories or not."""
-    dtype = column.dtype
-    return dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
 
 
 def settle_infinities(facts: Facts, rule: str) -> tuple[Step, tuple[str, ...]]:

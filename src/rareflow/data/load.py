@@ -93,7 +93,7 @@ def open_table(
     recipe
         A name in ``RECIPES``; the simulated pipeline has that of the real one.
     categorical
-        Columns whose values, text or number, are categories.
+        Columns whose values, text or number, are categories; the recipe's by default.
     infinities
         ``missing`` turns infinite values into missing ones, ``drop`` drops their rows; the recipe's rule by
         default.
@@ -120,7 +120,7 @@ def open_table(
     drop, categorical = [name for name in drop if name], [name for name in categorical if name]
     known = _find_recipe(data, recipe)
     label = label or (known.label if known else "")
-    source = _open(data, rows, seed, label, drop)
+    source = _open(data, rows, seed, label, drop, known.columns if known else ())
     target = find_label(source.head, label, drop)
     check_names(source.columns, drop, "--drop")
     check_names(source.columns, categorical, "--categorical")
@@ -128,7 +128,7 @@ def open_table(
         target,
         known,
         tuple(drop),
-        tuple(categorical),
+        tuple(categorical) or (known.categorical if known else ()),
         infinities or (known.infinities if known else ""),
     )
     steps, notes, counts = _plan(source, wanted)
@@ -227,12 +227,14 @@ def _find_recipe(data: str, name: str | None) -> Recipe | None:
     return RECIPES["gas-pipeline"] if data == SIMULATED else None
 
 
-def _open(data: str, rows: int | None, seed: int, label: str, drop: Sequence[str]) -> Source:
+def _open(
+    data: str, rows: int | None, seed: int, label: str, drop: Sequence[str], names: Sequence[str]
+) -> Source:
     """Open a source, or simulate the built-in one."""
     if data != SIMULATED:
         if rows is not None:
             raise ConfigError(f"--rows {rows} is for --data {SIMULATED} only; leave it out")
-        return open_source(data, label=label, drop=drop)
+        return open_source(data, label=label, drop=drop, names=names)
     # The simulator is imported here because few tables are simulated.
     from rareflow.data.simulator import simulate_gas_pipeline  # noqa: PLC0415
 

@@ -16,15 +16,17 @@ import pyarrow.csv as pa_csv
 from rareflow.data.arff import parse_arff
 from rareflow.data.names import unique_names
 from rareflow.data.parquet import ParquetPart, settle_objects
-from rareflow.data.source import Held, Part, Source, readable
+from rareflow.data.source import Held, Part, Source, own_buffer, readable
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Sequence
 
 __all__ = ["ENDINGS", "open_source", "read", "read_frame"]
 
 ENDINGS = (".csv", ".csv.gz", ".arff", ".parquet")
+_ALIASES = {".txt": ".csv"}  # of one file that is named: in a folder, text may be anything
+_MISSING = [*pa_csv.ConvertOptions().null_values, " "]
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -61,22 +63,26 @@ def read(source: str, *, label: str = "") -> tuple[pd.DataFrame, tuple[str, ...]
     return frame, (*opened.notes, *notes)
 
 
-def open_source(source: str, *, label: str = "", drop: Collection[str] = ()) -> Source:
+def open_source(
+    source: str, *, label: str = "", drop: Collection[str] = (), names: Sequence[str] = ()
+) -> Source:
     """Open a table to be read frame by frame; what is Parquet is never held whole.
 
-    Column names are trimmed of white space; a repeated name gets the suffix ``.1``, ``.2`` and so on. Rows in
-    which every value is missing are dropped. Dtypes are those of the file; CSV columns get theirs from all of
-    their values, ARFF numbers are ``float64``, ARFF nominals ``category``.
+    Names and text are trimmed of white space; a repeated name gets the suffix ``.1``, ``.2`` and so on. Rows
+    in which every value is missing are dropped. Dtypes are those of the file; CSV columns get theirs from all
+    of their values, ARFF numbers are ``float64``, ARFF nominals ``category``.
 
     Parameters
     ----------
     source
-        A file, a folder or a glob of files that end in one of ``ENDINGS``. Several files are read in sorted
-        order and must have the same columns.
+        A file, a folder or a glob of files that end in one of ``ENDINGS``; a single CSV may end in ``.txt``.
+        Several files are read in sorted order and must have the same columns.
     label
         A column of a CSV whose numbers are names: where numbers would not tell 01 from 1, it stays text.
     drop
         Columns that nobody will use; nested ones, which only Parquet has, are left out.
+    names
+        The columns of a CSV whose first line names none.
 
     Raises
     ------
@@ -84,7 +90,7 @@ def open_source(source: str, *, label: str = "", drop: Collection[str] = ()) -> 
         If no such file is found, or one cannot be read, is empty or has other columns than the first.
     """
     notes: list[str] = []
-    parts = [_open(path, notes, label, drop) for path in _find(source)]
+    parts = [_open(path, notes, label, drop, names) for path in _find(source)]
     return Source(parts, tuple(notes))
 
 
@@ -92,7 +98,7 @@ def _find(source: str) -> list[Path]:
     """Give the files that a source names, sorted."""
     path = Path(source).expanduser()
     if path.is_file():
-        if _ending(path) is None:
+        if _ending(path) is None and path.suffix.lower() not in _ALIASES:
             raise DataError(
                 f"{source}: its ending is none of {', '.join(ENDINGS)}; convert the file or rename it"
             )
@@ -127,7 +133,7 @@ def _nearby(path: Path) -> str:
     return f"; did you mean {path.parent / near[0]}?" if near else "; give --data a path that exists"
 
 
-def _open(path: Path, notes: list[str], label: str, drop: Collection[str]) -> Part:
+def _open(path: Path, notes: list[str], label: str, drop: Collection[str], names: Sequence[str]) -> Part:
     """Open one file of any known kind."""
     part: Part
     with readable(path):
@@ -136,7 +142,7 @@ def _open(path: Path, notes: list[str], label: str, drop: Collection[str]) -> Pa
         elif _ending(path) == ".arff":
             part = _held(path, parse_arff(_text(path, notes), path))
         else:
-            part = _held(path, _read_csv(path, notes, label))
+            part = _held(path, _read_csv(path, notes, label, names))
     if not part.rows or part.witness.columns.empty:
         raise DataError(f"{path}: holds no rows; give --data a file with rows below its header")
     return part
@@ -175,17 +181,29 @@ def _decode(content: bytes) -> tuple[str, str]:
         return content.decode("latin-1"), "latin-1"
 
 
-def _read_csv(path: Path, notes: list[str], label: str) -> pd.DataFrame:
+def _read_csv(path: Path, notes: list[str], label: str, known: Sequence[str]) -> pd.DataFrame:
     """Read comma-separated values; pyarrow, unlike pandas, refuses a row that is too short."""
-    content = _text(path, notes)
-    table = _parse_csv(content)
+    content = own_buffer(_text(path, notes))
+    try:
+        table = _parse_csv(content)
+    except pa.ArrowInvalid as err:
+        first = content.to_pybytes().splitlines()[0].decode()
+        if ";" in first and "," not in first:
+            raise DataError(
+                f"{path}: its columns are separated by semicolons; separate them by commas, and write the "
+                "decimals of numbers behind a point"
+            ) from err
+        raise
     header = [name.strip() for name in table.column_names]
     if len(header) == 1:
         raise DataError(f"{path}: has one column only, {header[0][:80]!r}; separate the columns by commas")
     if _looks_like_values(header):
-        raise DataError(
-            f"{path}: has no header, its first line is {','.join(header)[:80]!r}; write the names there"
-        )
+        if len(header) != len(known):
+            raise DataError(
+                f"{path}: has no header, its first line is {','.join(header)[:80]!r}; write the names there"
+            )
+        table, header = _parse_csv(content, names=known), list(known)
+        notes.append(f"{path.name} has no header; its columns got the names that the recipe knows.")
     names = unique_names([name or f"Unnamed: {i}" for i, name in enumerate(header)])
     if label in names:
         table = _with_written_label(table, names.index(label), content)
@@ -196,13 +214,17 @@ def _read_csv(path: Path, notes: list[str], label: str) -> pd.DataFrame:
     return frame
 
 
-def _parse_csv(content: bytes, column: str = "") -> pa.Table:
-    """Parse all columns; or one, named by its number as in ``f0``, as text with the header as a first row."""
+def _parse_csv(content: pa.Buffer, column: str = "", names: Sequence[str] = ()) -> pa.Table:
+    """Parse all columns; or one, named by its number as in ``f0``, as text with the header as a first row.
+
+    Given names, the first line is a row.
+    """
     return pa_csv.read_csv(
         pa.BufferReader(content),
-        read_options=pa_csv.ReadOptions(autogenerate_column_names=bool(column)),
+        read_options=pa_csv.ReadOptions(autogenerate_column_names=bool(column), column_names=list(names)),
         parse_options=pa_csv.ParseOptions(newlines_in_values=True),
         convert_options=pa_csv.ConvertOptions(
+            null_values=_MISSING,
             strings_can_be_null=True,
             include_columns=[column] if column else None,
             column_types={column: pa.string()} if column else None,
@@ -210,7 +232,7 @@ def _parse_csv(content: bytes, column: str = "") -> pa.Table:
     )
 
 
-def _with_written_label(table: pa.Table, place: int, content: bytes) -> pa.Table:
+def _with_written_label(table: pa.Table, place: int, content: pa.Buffer) -> pa.Table:
     """Give the label's column as text where its numbers or times would name classes not as the file does."""
     column = table.column(place)
     if pa.types.is_string(column.type):

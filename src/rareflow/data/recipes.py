@@ -36,7 +36,11 @@ class Recipe:
     clocks
         Columns that make every row unique and yet are features.
     identifiers
-        Columns that say who, where or when a row was; they are left out.
+        Columns that say who, where or when a row was, or of which class; they are left out.
+    categorical
+        Columns whose values are categories, where nobody says which are.
+    columns
+        All columns, of copies that have no header.
     infinities
         What infinite values mean, ``missing`` or ``drop``; empty if the data set has none.
     remarks
@@ -49,6 +53,8 @@ class Recipe:
     aliases: Mapping[str, str] = field(default_factory=dict)
     clocks: tuple[str, ...] = ()
     identifiers: tuple[str, ...] = ()
+    categorical: tuple[str, ...] = ()
+    columns: tuple[str, ...] = ()
     infinities: str = ""
     remarks: Mapping[str, str] = field(default_factory=dict)
 
@@ -220,4 +226,59 @@ _CIC_IDS_2017 = Recipe(
     },
 )
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (_GAS_PIPELINE, _CIC_IDS_2017)}
+_NSL_KDD_COLUMNS = """\
+duration protocol_type service flag src_bytes dst_bytes land wrong_fragment urgent hot num_failed_logins
+logged_in num_compromised root_shell su_attempted num_root num_file_creations num_shells num_access_files
+num_outbound_cmds is_host_login is_guest_login count srv_count serror_rate srv_serror_rate rerror_rate
+srv_rerror_rate same_srv_rate diff_srv_rate srv_diff_host_rate dst_host_count dst_host_srv_count
+dst_host_same_srv_rate dst_host_diff_srv_rate dst_host_same_src_port_rate dst_host_srv_diff_host_rate
+dst_host_serror_rate dst_host_srv_serror_rate dst_host_rerror_rate dst_host_srv_rerror_rate
+label difficulty"""
+
+_NSL_KDD_ATTACKS = {
+    "DoS": "back land neptune pod smurf teardrop apache2 mailbomb processtable udpstorm",
+    "Probe": "ipsweep nmap portsweep satan mscan saint",
+    "R2L": "ftp_write guess_passwd imap multihop phf spy warezclient warezmaster named sendmail "
+    "snmpgetattack snmpguess worm xlock xsnoop",
+    "U2R": "buffer_overflow loadmodule perl rootkit httptunnel ps sqlattack xterm",
+}
+
+# Tavallaee et al. (2009): KDD'99 without its duplicates. The classes of the attacks that the test part alone
+# has are those of doi.org/10.1155/2021/9361348, Table 1; udpstorm, which it lacks, is a denial of service.
+_NSL_KDD = Recipe(
+    name="nsl-kdd",
+    label="label",
+    classes=("normal", "DoS", "Probe", "R2L", "U2R"),
+    aliases={attack: name for name, attacks in _NSL_KDD_ATTACKS.items() for attack in attacks.split()},
+    identifiers=("difficulty",),
+    categorical=("protocol_type", "service", "flag"),
+    columns=tuple(_NSL_KDD_COLUMNS.split()),
+    remarks={
+        "label": "Attacks stand in their five usual classes; the test part has kinds that training lacks."
+    },
+)
+
+# Moustafa and Slay (2015); the official training and testing parts. `label` tells attacks from normal rows.
+_UNSW_NB15 = Recipe(
+    name="unsw-nb15",
+    label="attack_cat",
+    classes=(
+        "Normal",
+        "Generic",
+        "Exploits",
+        "Fuzzers",
+        "DoS",
+        "Reconnaissance",
+        "Analysis",
+        "Backdoor",
+        "Shellcode",
+        "Worms",
+    ),
+    aliases={"Backdoors": "Backdoor"},
+    identifiers=("id", "label", "Label", "srcip", "sport", "dstip", "dsport", "Stime", "Ltime"),
+    categorical=("proto", "service", "state"),
+)
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe for recipe in (_GAS_PIPELINE, _CIC_IDS_2017, _NSL_KDD, _UNSW_NB15)
+}

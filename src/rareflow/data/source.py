@@ -7,17 +7,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pandas as pd
 import pyarrow as pa
 
+from rareflow.data.dtypes import as_written, is_text, values_dtype
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-__all__ = ["BATCH_ROWS", "Held", "Part", "Source", "first_line", "readable"]
+__all__ = ["BATCH_ROWS", "Held", "Part", "Source", "first_line", "own_buffer", "readable"]
 
 BATCH_ROWS = 131_072
 """Rows of a frame at most: what is held of a table that is larger."""
@@ -76,6 +77,9 @@ class Held:
 class Source:
     """The parts of a table below each other, the columns in the order of the first.
 
+    Text is trimmed of white space, and missing where nothing is left. A column that is text in one part is so
+    in all: numbers are written out there, without a point where they are whole.
+
     Parameters
     ----------
     parts
@@ -98,7 +102,7 @@ class Source:
 
     def __init__(self, parts: Sequence[Part], notes: tuple[str, ...] = ()) -> None:
         self.parts, self.notes = parts, notes
-        self.head = _concatenate([(part.path, part.witness) for part in parts]).iloc[:0]
+        self.head = _concatenate([(part.path, _trimmed(part.witness)) for part in parts]).iloc[:0]
         self.columns = [*self.head.columns, *dict.fromkeys(chain.from_iterable(p.left_out for p in parts))]
 
     def frames(self, notes: list[str] | None = None, *, rows: int | None = None) -> Iterator[pd.DataFrame]:
@@ -107,7 +111,7 @@ class Source:
         Parameters
         ----------
         notes
-            Takes a sentence for every part that had such rows.
+            Takes a sentence for every part that had such rows, or text to be trimmed.
         rows
             Rows of a frame at most, `BATCH_ROWS` by default.
 
@@ -116,19 +120,42 @@ class Source:
         DataError
             If a part is damaged, or holds no row but such ones.
         """
-        dtypes = self.head.dtypes.to_dict()
         for part in self.parts:
-            left = part.rows
+            left, trimmed = part.rows, dict[str, None]()
             with readable(part.path):
                 for frame in part.frames(rows or BATCH_ROWS):
-                    kept = _without_blank_rows(frame)
+                    kept = _without_blank_rows(_trimmed(frame, trimmed))
                     left -= len(frame) - len(kept)
                     if len(kept):
-                        yield kept[self.head.columns].astype(dtypes)
+                        yield self._brought(kept)
+            if trimmed and notes is not None:
+                names = ", ".join(trimmed)
+                notes.append(f"{part.path.name} has blanks around text, which were removed: {names}.")
             if not left:
                 raise DataError(f"{part.path}: holds blank rows only; give --data a file with values")
             if left < part.rows and notes is not None:
                 notes.append(f"{part.path.name} holds {part.rows - left} blank rows; they were dropped.")
+
+    def _brought(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """Give a part's rows in the table's columns and dtypes."""
+        columns = {}
+        for name, dtype in self.head.dtypes.items():
+            column = frame[name]
+            if is_text(dtype) and pd.api.types.is_numeric_dtype(values_dtype(column)):
+                values = column.dropna().unique().tolist()
+                column = column.astype(object).map(dict(zip(values, map(as_written, values), strict=True)))
+            columns[name] = column.astype(dtype)
+        return pd.DataFrame(columns)
+
+
+def own_buffer(content: bytes) -> pa.Buffer:
+    """Copy text to memory of Arrow's own.
+
+    Its readers' threads may let go of it when Python is ending: then they must not need Python's lock.
+    """
+    buffer = pa.allocate_buffer(len(content))
+    pa.FixedSizeBufferWriter(buffer).write(content)
+    return buffer
 
 
 @contextmanager
@@ -144,6 +171,32 @@ def first_line(err: Exception) -> str:
     """Give what an error says first, or its name if it says nothing."""
     lines = str(err).splitlines()
     return lines[0][:200] if lines else type(err).__name__
+
+
+def _trimmed(frame: pd.DataFrame, told: dict[str, None] | None = None) -> pd.DataFrame:
+    """Take white space off text, and text that is nothing else; columns with any are told by name."""
+    changed = {}
+    for name in frame.columns:
+        column = frame[name]
+        if not is_text(values_dtype(column)):
+            continue
+        dtype: Any = column.dtype
+        is_category = isinstance(dtype, pd.CategoricalDtype)
+        values = dtype.categories if is_category else column.dropna().unique()
+        bare = {
+            each: each.strip() or None for each in values if isinstance(each, str) and each != each.strip()
+        }
+        if not bare:
+            continue
+        if is_category:
+            new = dict.fromkeys(bare.get(value, value) for value in values)
+            dtype = pd.CategoricalDtype([value for value in new if value is not None])
+        changed[name] = (
+            column.astype(object).map(lambda value, bare=bare: bare.get(value, value)).astype(dtype)
+        )
+    if told is not None:
+        told.update(dict.fromkeys(changed))
+    return frame.assign(**changed) if changed else frame
 
 
 def _without_blank_rows(frame: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,28 @@
+"""What kind of values a column holds, and how one is written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["as_written", "is_text", "values_dtype"]
+
+_EXACT = 2.0**53  # below it every whole number is a float
+
+
+def is_text(dtype: Any) -> bool:  # noqa: ANN401 - numpy's or pandas' own
+    """Tell whether a dtype is of text, or of objects, which values of several kinds are."""
+    return pd.api.types.is_object_dtype(dtype) or isinstance(dtype, pd.StringDtype)
+
+
+def values_dtype(column: pd.Series) -> Any:  # noqa: ANN401 - numpy's or pandas' own
+    """Give the dtype of a column's values, which are categories or not."""
+    dtype = column.dtype
+    return dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+
+
+def as_written(value: Any) -> str:  # noqa: ANN401 - a value may be of any scalar type
+    """Write a value as text: a whole number without a point, as it stood before a gap made it a float."""
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
+    return str(int(value)) if is_whole else str(value)
