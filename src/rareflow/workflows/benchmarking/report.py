@@ -142,9 +142,12 @@ falls below 2 to the power of 1 - n, before Holm's correction.
 
 
 def _covered(facts: dict[str, Any], shots: list[str]) -> str:
-    """Say what intervals and p do not cover where seeds share the test part, or all of their data."""
+    """Say what intervals and p cover: seeds share a table, or a test part, or all of their data."""
     if not facts["test_digest"]:
-        return ""
+        return (
+            "- Seeds part the same table in other ways, so that their parts overlap: intervals and p speak of "
+            "this table, not of traffic elsewhere."
+        )
     same = [_setting(each) for each in shots if _is_same_data(facts, each)]
     lines = []
     if len(same) < len(shots):
