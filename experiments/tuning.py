@@ -1,7 +1,10 @@
 """What tuning adds to the defaults on a test part: `rareflow tune` on the benchmark's own parts, ten seeds.
 
-    RAREFLOW_DATA=FOLDER python experiments/tuning.py gas-pipeline cic-ids-2017
+    RAREFLOW_DATA=FOLDER python experiments/tuning.py gas-pipeline kdd5
     python experiments/tuning.py --report
+
+The tables are `gas-pipeline` and `cic-ids-2017`, which the defaults were found on, and `gas-pipeline-full`
+and `kdd5`, which had no part in that.
 
 Splits, shots and seeds are those of `rareflow benchmark`, whose cells stand beside: RAW, and rareflow at its
 defaults. Each study is the command itself, 20 trials, in a folder of its own. Writes ``tuning-TABLE.csv``, a
@@ -17,21 +20,39 @@ from tempfile import TemporaryDirectory
 import pandas as pd
 from mlflow import MlflowClient
 
+import kdd
 from ablation import FOLDER, SEEDS, SHOTS, TABLES
-from rareflow import load_table
+from rareflow import Table, load_table
 from rareflow.evaluation.benchmark import Protocol, make_part
 from rareflow.evaluation.statistics import compare_paired
 from rareflow.evaluation.tables import scores_by_seed
 
 TRIALS = 20
+WITHOUT_RECIPE = {  # file, and the options that read it
+    "gas-pipeline-full": ("gas_pipeline_full_without_measurement.parquet", {"label": "result"}),
+    "kdd5": ("kddcup99_10percent.parquet", {"label": "category"}),
+}
 DEFAULT_TRIAL = 1  # RAW is 0
 ROUNDING = 0.01  # points
 METRICS = ("val_macro_f1_raw", "val_macro_f1", "test_macro_f1_raw", "test_macro_f1_rareflow")
 
 
-def study(folder: Path, recipe: str, seed: int) -> dict[str, object]:
+def opened(name: str) -> tuple[Table, dict[str, str]]:
+    """Give a table and the options that read it."""
+    file, options = WITHOUT_RECIPE.get(name) or (TABLES[name], {"recipe": name})
+    path = Path(os.environ["RAREFLOW_DATA"]) / file
+    if name != "kdd5":
+        return load_table(str(path), **options), options
+    with TemporaryDirectory() as folder:
+        five = Path(folder) / "kdd5.parquet"
+        kdd.five(pd.read_parquet(path)).to_parquet(five, index=False)
+        return load_table(str(five), **options), options
+
+
+def study(folder: Path, options: dict[str, str], seed: int) -> dict[str, object]:
     """Run a study on the two files in a folder, and give what it says of its winner."""
-    words = ["tune", "--data", "train.parquet", "--test", "test.parquet", "--recipe", recipe]
+    words = ["tune", "--data", "train.parquet", "--test", "test.parquet"]
+    words += [word for option, value in options.items() for word in (f"--{option}", value)]
     subprocess.run(  # noqa: S603 - our own command
         [sys.executable, "-m", "rareflow", *words, "--seed", str(seed), "--n-trials", str(TRIALS)],
         cwd=folder,
@@ -47,7 +68,7 @@ def study(folder: Path, recipe: str, seed: int) -> dict[str, object]:
 
 def run(name: str) -> None:
     file = FOLDER / f"tuning-{name}.csv"
-    table = load_table(str(Path(os.environ["RAREFLOW_DATA"]) / TABLES[name]), recipe=name)
+    table, options = opened(name)
     done = set(pd.read_csv(file)["seed"]) if file.exists() else set()
     for seed in SEEDS:
         if seed in done:
@@ -56,7 +77,7 @@ def run(name: str) -> None:
         with TemporaryDirectory() as folder:
             part.train.frame.to_parquet(Path(folder) / "train.parquet")
             part.test.frame.to_parquet(Path(folder) / "test.parquet")
-            row = pd.DataFrame([study(Path(folder), name, seed)])
+            row = pd.DataFrame([study(Path(folder), options, seed)])
         row.to_csv(file, mode="a", header=not file.exists(), index=False)
         print(f"{name}: seed {seed} done", flush=True)
 

@@ -138,14 +138,14 @@ class Source:
 
     def _brought(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Give a part's rows in the table's columns and dtypes."""
-        columns = {}
+        written = {}
         for name, dtype in self.head.dtypes.items():
-            column = frame[name]
-            if is_text(dtype) and pd.api.types.is_numeric_dtype(values_dtype(column)):
-                values = column.dropna().unique().tolist()
-                column = column.astype(object).map(dict(zip(values, map(as_written, values), strict=True)))
-            columns[name] = column.astype(dtype)
-        return pd.DataFrame(columns)
+            if is_text(dtype) and pd.api.types.is_numeric_dtype(values_dtype(frame[name])):
+                values = frame[name].dropna().unique().tolist()
+                texts = dict(zip(values, map(as_written, values), strict=True))
+                written[str(name)] = frame[name].astype(object).map(texts)
+        frame = frame.assign(**written) if written else frame
+        return frame[self.head.columns].astype(self.head.dtypes.to_dict())
 
 
 def own_buffer(content: bytes) -> pa.Buffer:
