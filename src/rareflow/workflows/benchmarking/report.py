@@ -145,8 +145,8 @@ def _covered(facts: dict[str, Any], shots: list[str]) -> str:
     """Say what intervals and p cover: seeds share a table, or a test part, or all of their data."""
     if not facts["test_digest"]:
         return (
-            "- Seeds part the same table in other ways, so that their parts overlap: intervals and p speak of "
-            "this table, not of traffic elsewhere."
+            "- Seeds part the same table in other ways, so that their parts overlap: intervals and p speak "
+            "of this table, not of traffic elsewhere."
         )
     same = [_setting(each) for each in shots if _is_same_data(facts, each)]
     lines = []
