@@ -142,8 +142,39 @@ def test_a_label_that_occurs_in_the_test_part_only_is_refused_before_any_work(co
     frame().to_csv(folder / "train.csv", index=False)
     frame().replace("DOS", "Recon").to_csv(folder / "test.csv", index=False)
     line = refused(folder, command, "--data", "train.csv", "--test", "test.csv", "--label", "result")
-    assert "label 'Recon' occurs in the test part only (10 rows)" in line
-    assert "add training rows of it" in line
+    assert line.startswith("rareflow: test.csv: classes that occur in the test part only: 'Recon' (10 rows);")
+    assert "add training rows of them, or leave them out of the test part with --unseen-classes drop" in line
+
+
+@pytest.mark.parametrize("command", ["tune", "train", "benchmark", "evaluate"])
+def test_every_command_with_a_test_file_is_told_what_becomes_of_classes_that_only_it_holds(command, folder):
+    line = refused(folder, command, "--test", "t.csv", "--unseen-classes", "keep")
+    assert line == "rareflow: --unseen-classes 'keep' is none of error, drop"
+
+
+@pytest.mark.parametrize("model", [False, True])
+def test_classes_that_only_a_test_file_holds_are_left_out_where_asked_and_scores_are_those_without(
+    model, folder
+):
+    frame().to_csv(folder / "train.csv", index=False)
+    further = frame(50).assign(result=["Recon", "MPCI"] * 25)
+    for name, table in {"cut": frame(60), "test": pd.concat([frame(60), further])}.items():
+        table.to_csv(folder / f"{name}.csv", index=False)
+    how, words = ("--data", "train.csv", "--label", "result"), ()
+    if model:
+        ended = rareflow("train", *how, "--steps", 2, "--hidden-dim", 8)
+        words = ("--model", next(word for word in ended.out.split() if word.startswith("models:/")))
+    cut = rareflow("evaluate", *how, *words, "--test", "cut.csv")
+    ended = rareflow("evaluate", *how, *words, "--test", "test.csv", "--unseen-classes", "drop")
+    assert (cut.code, ended.code, ended.said) == (0, 0, [])
+    assert any(
+        "test.csv: 50 rows were left out: the training table has no row of their class, 'MPCI' (25 rows), "
+        "'Recon' (25 rows)." in line
+        for line in ended.progress
+    )
+    protocol, *scores = ended.out.splitlines()
+    assert protocol == "Test part (test file test.csv, its classes without a training row left out, seed 0):"
+    assert scores[:4] == cut.out.splitlines()[1:5]
 
 
 TEST_FILES = {

@@ -93,6 +93,12 @@ Test = Annotated[
         "part of --data, by --split."
     ),
 ]
+UnseenClasses = Annotated[
+    str,
+    typer.Option(
+        help="Classes of --test FILE that have no training row: error, or drop (their rows do not count)."
+    ),
+]
 SplitKind = Annotated[
     str,
     typer.Option(
@@ -165,7 +171,9 @@ def _settings(ctx: typer.Context) -> Settings:
     """Build the settings that train, tune and evaluate share."""
     from rareflow.workflows.settings import Settings
 
-    shared = ("test", "split", "test_size", "seed", "experiment", "n_threads", "device")
+    shared = (
+        "test", "unseen_classes", "split", "test_size", "seed", "experiment", "n_threads", "device",
+    )  # fmt: skip
     return Settings(
         _source(ctx, is_split=not ctx.params["test"]),
         **{name: ctx.params[name] for name in shared if name in ctx.params},
@@ -185,6 +193,7 @@ def tune(
     rows: Rows = 0,
     sample_rows: SampleRows = 300_000,
     test: Test = "",
+    unseen_classes: UnseenClasses = "error",
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
     seed: Seed = 0,
@@ -253,6 +262,7 @@ def train(
     rows: Rows = 0,
     sample_rows: SampleRows = 300_000,
     test: Test = "",
+    unseen_classes: UnseenClasses = "error",
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
     seed: Seed = 0,
@@ -344,6 +354,7 @@ def benchmark(
     rows: Rows = 0,
     sample_rows: SampleRows = 300_000,
     test: Test = "",
+    unseen_classes: UnseenClasses = "error",
     split: SplitKind = "random",
     test_size: TestSize = 0.3,
     seed: Annotated[
@@ -476,6 +487,7 @@ def evaluate(
     ctx: typer.Context,
     data: Data = "simulated-gas-pipeline",
     test: Test = "",
+    unseen_classes: UnseenClasses = "error",
     model: Annotated[
         str, typer.Option(help="Generator to balance the training part with, as for augment. Unset: none.")
     ] = "",

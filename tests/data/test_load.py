@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from rareflow.data.load import SIMULATED, load_table
-from rareflow.data.schema import Kind
+from rareflow.data.schema import MAX_CATEGORIES, Kind
 from rareflow.errors import ConfigError, DataError
 
 
@@ -212,8 +212,63 @@ def test_all_undeclared_text_is_refused_in_one_message(refusal, frame):
     names = "'proto,src ip,gain,n'"
     assert refusal(frame) == (
         "text in columns that nobody declared: 'proto' ('t'), 'src ip' ('1.2.3.4'), "
-        f"'gain' ('x' among numbers, row 3), 'n' ('1'); add --categorical {names} or --drop {names}"
+        f"'gain' ('x' among numbers, row 3), 'n' ('1'); add --categorical {names} or --drop {names}; text "
+        "among numbers that stands for a missing value can be written as an empty cell in the file"
     )
+
+
+def test_text_of_more_values_than_a_generator_takes_is_not_offered_as_categories(refusal, load):
+    rows = MAX_CATEGORIES + 1
+    frame = pd.DataFrame(
+        {
+            "proto": ["tcp"] * rows,
+            "ip": [f"10.0.{i // 256}.{i % 256}" for i in range(rows)],
+            "most": [f"v{i % MAX_CATEGORIES}" for i in range(rows)],
+            "count": [*map(str, range(rows - 1)), "-"],
+            "label": ["a", *["b"] * (rows - 1)],
+        }
+    )
+    declared, others = "--categorical proto,most", "--drop ip,count"
+    assert refusal(frame, rare_classes="keep") == (
+        "text in columns that nobody declared: 'proto' ('tcp'), 'ip' ('10.0.0.0', over 1,000 different "
+        "values), 'most' ('v0'), 'count' ('-' among numbers, row 1001, over 1,000 different values); "
+        f"add {declared} {others} or --drop proto,ip,most,count; text among numbers that stands for a "
+        "missing value can be written as an empty cell in the file"
+    )
+    few = ["proto", "most"]
+    said = refusal(frame, rare_classes="keep", categorical=few)
+    assert "; leave them out with --drop ip,count; text among numbers" in said
+    assert load(frame, rare_classes="keep", categorical=few, drop=["ip", "count"]).schema.names == few
+
+
+def test_a_header_that_is_repeated_among_the_rows_is_said_and_none_of_its_columns_is_to_be_declared(refusal):
+    header = {"proto": "proto", "n": "n", "n.1": "n", "gap": "gap", "label": "label"}
+    first = {"proto": "tcp", "n": "1", "n.1": "2", "gap": "-", "label": "a"}
+    frame = pd.DataFrame([first, first, header, first, header])
+    shown = "'proto' ('tcp'), 'n' ('n' among numbers, row 3), 'n.1' ('n' among numbers, row 3)"
+    assert refusal(frame.drop(columns="gap")) == (
+        f"text in columns that nobody declared: {shown}; add --categorical proto or --drop proto; "
+        "row 3 repeats the header: remove it, and any like it, from the file"
+    )
+    alone = refusal(frame[["n", "label"]])
+    assert alone.endswith(
+        "('n' among numbers, row 3); row 3 repeats the header: remove it, and any like it, from the file"
+    )
+    frame.loc[0, "gap"] = "1"
+    said = refusal(frame)
+    assert "'gap' ('-' among numbers, row 2); add --categorical proto,gap or --drop proto,gap; text " in said
+    assert said.endswith("in the file; row 3 repeats the header: remove it, and any like it, from the file")
+
+
+def test_text_that_is_its_columns_name_by_chance_is_no_header(refusal, frame):
+    said = refusal(frame.assign(a=["1", "a", "2", "b"], proto="tcp"))
+    assert "header" not in said
+    assert "; add --categorical a,proto or --drop a,proto; text among numbers" in said
+
+
+def test_an_empty_cell_in_the_place_of_text_among_numbers_is_a_missing_number(tmp_path):
+    (tmp_path / "t.csv").write_text("n,label\n1,a\n,a\n3,b\n4,b\n")
+    assert load_table(str(tmp_path / "t.csv"), label="label").schema["n"].is_numeric
 
 
 def test_declared_text_and_numbers_become_categories_and_categories_need_no_word(load, frame):
@@ -235,6 +290,17 @@ def test_times_and_durations_are_refused_together(refusal, frame):
     said = refusal(frame)
     assert said.startswith("columns that hold neither numbers nor categories: 'at' (datetime64")
     assert said.endswith("; leave them out with --drop at,span")
+
+
+def test_times_and_undeclared_text_are_refused_in_one_message(refusal, load, frame):
+    frame = frame.assign(at=pd.Timestamp("2017-07-07"), proto="tcp")
+    said = refusal(frame)
+    assert said.startswith(
+        "text in columns that nobody declared: 'proto' ('tcp'); columns that hold neither "
+    )
+    assert "nor categories: 'at' (datetime64" in said
+    assert said.endswith("; add --categorical proto --drop at or --drop at,proto")
+    assert load(frame, categorical=["proto"], drop=["at"]).schema.names == ["rate", "count", "proto"]
 
 
 def test_times_and_durations_are_no_categories_either(refusal, frame):

@@ -262,7 +262,7 @@ def test_inner_splits_are_of_the_kind_of_the_outer_one(split, monkeypatch):
 
 
 def test_a_class_of_the_test_part_only_is_refused():
-    with pytest.raises(DataError, match="label 'few' occurs in the test part only"):
+    with pytest.raises(DataError, match="classes that occur in the test part only: 'few'"):
         make_part(table(classes={"many": 50, "rare": 9}), QUICK, shots=None, seed=0, test=table())
 
 

@@ -7,7 +7,7 @@ from rareflow.data.schema import Schema
 from rareflow.data.table import Table
 from rareflow.errors import DataError
 from rareflow.evaluation.balance import new_rows
-from rareflow.evaluation.comparison import OURS, RAW, SMOTE, compare, summary_table
+from rareflow.evaluation.comparison import OURS, RAW, SMOTE, check_test_classes, compare, summary_table
 from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors
 from rareflow.generators.estimators import VAEWGANGP
 
@@ -108,13 +108,23 @@ def test_a_class_of_the_training_part_alone_is_scored_without_it(train):
     assert found[RAW]["dt"].per_class["rare"].support == 0
 
 
-def test_a_label_that_occurs_in_the_test_part_only_is_refused(test):
+def test_all_classes_that_occur_in_the_test_part_only_are_refused_at_once_the_largest_first(test):
     with pytest.raises(DataError) as caught:
-        compare(table(0, classes=("many", "few")), test, None, {}, seed=0)
+        compare(table(0, classes=("many",)), test, None, {}, seed=0)
     assert str(caught.value) == (
-        "label 'rare' occurs in the test part only (6 rows); no detector can learn it: add training rows of "
-        "it, or leave its rows out of the test part"
+        "classes that occur in the test part only: 'few' (15 rows), 'rare' (6 rows); no detector can learn "
+        "them: add training rows of them, or leave them out of the test part with --unseen-classes drop"
     )
+
+
+def test_of_many_classes_that_occur_in_the_test_part_only_the_largest_are_named_and_their_number(train):
+    frame = pd.DataFrame(
+        {"x": 1.0, "whole": 1, "label": np.repeat([f"c{i}" for i in range(20)], range(1, 21))}
+    )
+    with pytest.raises(DataError) as caught:
+        check_test_classes(train, Table(frame, Schema.infer(frame.drop(columns="label")), "label"))
+    largest = ", ".join(f"'c{i}' ({i + 1} rows)" for i in range(19, 12, -1))
+    assert f"only: {largest}, ... (20 in all), 'c0' (1 rows); no detector" in str(caught.value)
 
 
 def test_the_summary_holds_percentages_one_row_an_augmenter_and_detector(train, test, generator):

@@ -98,11 +98,58 @@ def test_a_test_part_of_the_training_tables_form_passes_with_fewer_classes_and_o
         pd.testing.assert_frame_equal(match_test_part(table(), given).frame, given.frame)
 
 
-def test_a_test_part_with_a_class_of_its_own_is_refused_with_its_rows():
-    with pytest.raises(
-        DataError, match=r"label 'Recon' occurs in the test part only \(4 rows\); no detector"
-    ):
-        match_test_part(table(), table(result=["Normal"] * 8 + ["Recon"] * 4))
+def opened(given, folder):
+    """The same test part, not held."""
+    given.frame.to_parquet(folder / "t.parquet")
+    return open_table(str(folder / "t.parquet"), label="result", is_test=True)
+
+
+OWN_CLASSES = ["Normal"] * 5 + ["Recon"] * 4 + ["MPCI"] + ["Recon"] * 2
+
+
+def test_a_test_part_with_classes_of_its_own_is_refused_with_all_of_them_and_their_rows():
+    said = r"classes that occur in the test part only: 'Recon' \(6 rows\), 'MPCI' \(1 rows\); no detector"
+    with pytest.raises(DataError, match=said):
+        match_test_part(table(), table(result=OWN_CLASSES))
+
+
+def test_rows_of_classes_of_its_own_are_left_out_of_a_test_part_where_asked_and_counted(tmp_path):
+    held = table(result=OWN_CLASSES)
+    for given in (held, opened(held, tmp_path)):
+        matched = match_test_part(table(), given, unseen_classes="drop")
+        assert dict(matched.class_counts) == {"Normal": 5}
+        left = matched if given is held else matched.table()
+        pd.testing.assert_frame_equal(left.frame, held.frame[:5])
+        assert matched.notes == (
+            "7 rows were left out: the training table has no row of their class, 'Recon' (6 rows), 'MPCI' "
+            "(1 rows).",
+        )
+    own = table()
+    same = match_test_part(own, own, unseen_classes="drop")
+    assert (same.frame is own.frame, same.notes) == (True, ())
+
+
+def test_what_is_left_has_the_training_tables_labels_also_beside_classes_that_are_left_out():
+    train = table(result=["0"] * 8 + ["1"] * 4)
+    matched = match_test_part(train, table(result=[0, 1, 2] * 4), unseen_classes="drop")
+    assert matched.frame["result"].tolist() == ["0", "1"] * 4
+    assert matched.frame["length"].tolist() == [row for row in range(12) if row % 3 < 2]
+
+
+def test_rows_of_classes_that_were_dropped_and_that_never_were_are_told_apart(tmp_path):
+    given = opened(table(result=OWN_CLASSES), tmp_path)
+    matched = match_test_part(table(), given, {"MPCI": None}, unseen_classes="drop")
+    assert dict(matched.class_counts) == {"Normal": 5}
+    assert matched.notes == (
+        "1 rows were left out: their class has one row in the training table.",
+        "6 rows were left out: the training table has no row of their class, 'Recon' (6 rows).",
+    )
+
+
+def test_a_test_part_of_nothing_but_classes_of_its_own_is_refused_all_the_same():
+    given = table(result=["Recon", "MPCI"] * 6)
+    with pytest.raises(DataError, match="holds no row of a class that the training table keeps, which are N"):
+        match_test_part(table(), given, unseen_classes="drop")
 
 
 def test_a_test_part_without_a_row_of_a_class_that_is_kept_is_refused(tmp_path):

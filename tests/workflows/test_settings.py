@@ -1,13 +1,17 @@
 import gc
 import os
 import weakref
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from rareflow.errors import ConfigError, DataError
 from rareflow.workflows import settings
+from rareflow.workflows.benchmarking.plan import BenchmarkSettings, facts_of, protocol_of
 from rareflow.workflows.settings import DataSettings, Settings, limit_threads
+from rareflow.workflows.studying.task import Task
 
 
 @pytest.mark.parametrize(
@@ -27,12 +31,17 @@ def test_more_threads_than_cores_are_told_where_they_would_wait_for_each_other(
     assert [line.startswith(expected) for line in told] == [True] * is_told
 
 
-def parts(train, test, **options):
-    """What a command works on, of two files."""
+def of_files(train, test, *, unseen_classes="error", **options):
+    """The settings of a command, of two files."""
     for name, frame in {"train": train, "test": test}.items():
         frame.to_csv(f"{name}.csv", index=False)
     source = DataSettings("train.csv", label="label", **options)
-    return Settings(source, test="test.csv").parts
+    return Settings(source, test="test.csv", unseen_classes=unseen_classes)
+
+
+def parts(train, test, **options):
+    """What a command works on, of two files."""
+    return of_files(train, test, **options).parts
 
 
 def rows(**counts):
@@ -74,7 +83,7 @@ def test_the_training_table_decides_which_classes_of_a_test_file_are_dropped_or_
     train, test = parts(*files, rare_classes="drop")
     assert train.class_counts == {"a": 40, "b": 20}
     assert test.class_counts == {"a": 5, "b": 1}
-    assert told[-1] == "3 rows of test.csv were left out: their class has one row in the training table"
+    assert told[-1] == "test.csv: 3 rows were left out: their class has one row in the training table."
     train, test = parts(*files, rare_classes="merge")
     assert train.class_counts == {"a": 40, "b": 20, "Rare": 2}
     assert test.class_counts == {"a": 5, "Rare": 3, "b": 1}
@@ -87,3 +96,101 @@ def test_labels_are_classes_of_the_training_table_whether_they_are_read_as_numbe
     train, test = parts(rows(**{"0": 4, "1": 4, "unknown": 4}), rows(**{"0": 3, "1": 2}))
     assert test.class_counts == {"0": 3, "1": 2}
     assert test.y.dtype == train.y.dtype
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_test_file_cut_by_the_option_is_the_file_cut_by_hand_and_the_screen_says_what_is_gone(monkeypatch):
+    told = []
+    monkeypatch.setattr(settings, "say", told.append)
+    train = rows(a=40, b=20, c=1)
+    how = {"unseen_classes": "drop", "rare_classes": "drop"}
+    cut = of_files(train, rows(a=5, b=2, c=1, d=1, e=1_200), **how)
+    by_option = facts(cut)
+    assert told[-2:] == [
+        "test.csv: 1 rows were left out: their class has one row in the training table.",
+        "test.csv: 1,201 rows were left out: the training table has no row of their class, 'e' (1,200 rows), "
+        "'d' (1 rows).",
+    ]
+    by_hand = of_files(train, rows(a=5, b=2), rare_classes="drop")
+    assert facts(by_hand) == by_option
+    other = of_files(train, rows(a=5, b=2, d=1, f=3), **how)
+    assert facts(other) == by_option, "what is left is the same"
+    assert facts(of_files(train, rows(a=5, b=3, d=1), **how)) != by_option
+
+
+def facts(given):
+    """What a benchmark's results have in common."""
+    return facts_of(*given.parts, protocol_of(given, BenchmarkSettings()), fidelity=False)
+
+
+@pytest.mark.usefixtures("folder")
+def test_scores_on_a_test_file_that_is_cut_have_a_protocol_of_their_own():
+    whole, cut = (of_files(rows(a=9, b=9), rows(a=3), unseen_classes=rule) for rule in ("error", "drop"))
+    assert whole.protocol == "test file test.csv, seed 0"
+    assert cut.protocol == "test file test.csv, its classes without a training row left out, seed 0"
+    assert [each.params["unseen_classes"] for each in (whole, cut)] == ["error", "drop"]
+    names = [Task.read(each, repeats=1, tune_rows=100).name for each in (whole, cut)]
+    assert len(set(names)) == 2
+
+
+def test_unseen_classes_are_of_a_test_file_and_have_two_fates():
+    for options, said in (
+        (
+            {"unseen_classes": "drop"},
+            "--unseen-classes drop is for a --test FILE only; give one, or leave it",
+        ),
+        ({"unseen_classes": "keep", "test": "t.csv"}, "--unseen-classes 'keep' is none of error, drop"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            Settings(DataSettings("train.csv"), **options)
+
+
+BAD_TEST_FILES = {
+    "text in columns that nobody declared: 'x' (' ' among numbers, row 2); add": {"x": [1, " ", 3]},
+    "columns that hold no value at all: x; leave": {"x": [None] * 3},
+    "the test file lacks the columns 'x', which": {"y": [1, 2, 3]},
+    "column 'x' holds bool in the test file and int64 in the training table; ": {"x": [True, False, True]},
+    "infinite values in 'x' (1 rows); say": {"x": [1.5, np.inf, 3.5]},
+    "classes that occur in the test part only: 'c' (1 rows); no detector": {"label": ["a", "c", "a"]},
+    "the test file holds no row of a class": {"label": ["c"] * 3, "unseen_classes": "drop"},
+    "column 'label': 1 rows have no label, the first is row 2; ": {"label": ["a", None, "a"]},
+}
+
+
+@pytest.mark.parametrize("said", BAD_TEST_FILES)
+@pytest.mark.usefixtures("folder")
+def test_what_is_wrong_with_a_test_file_is_said_with_its_path(said):
+    change = dict(BAD_TEST_FILES[said])
+    rule = change.pop("unseen_classes", "error")
+    columns = {"x": [1, 2, 3]} if "y" not in change else {}
+    given = pd.DataFrame({**columns, "label": ["a"] * 3, **change})
+    with pytest.raises(DataError) as caught:
+        parts(rows(a=9, b=9), given, unseen_classes=rule)
+    assert str(caught.value).startswith(f"test.csv: {said}")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_column_that_is_empty_once_a_test_file_is_cut_is_refused_with_its_path():
+    given = rows(a=3, c=2).assign(x=[None] * 3 + [1, 2])
+    with pytest.raises(DataError, match=r"^test\.csv: column 'x' holds no value at all"):
+        parts(rows(a=9, b=9), given, unseen_classes="drop")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_path_is_said_once_and_the_remedy_is_another_test_file():
+    rows(a=9, b=9).to_csv("train.csv", index=False)
+    Path("empty.csv").write_text("")
+    source = DataSettings("train.csv", label="label")
+    for test, said in (
+        ("empty.csv", "empty.csv: is empty; give --test a file with a header and rows"),
+        ("gone.csv", "gone.csv: no such file or folder: gone.csv; give --test a path that exists"),
+    ):
+        with pytest.raises(DataError) as caught:
+            _ = Settings(source, test=test).parts
+        assert str(caught.value) == said
+
+
+@pytest.mark.usefixtures("folder")
+def test_what_is_wrong_with_the_training_table_is_said_without_the_test_files_path():
+    with pytest.raises(DataError, match=r"^text in columns"):
+        parts(rows(a=9, b=9).assign(x="t"), rows(a=9))

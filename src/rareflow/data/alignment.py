@@ -62,13 +62,13 @@ class Form:
         return cls(name, table.head, table.label, table.y.drop_duplicates(), fate or {})
 
 
-def align(table: T, form: Form, *, name: str) -> T:
+def align(table: T, form: Form, *, name: str, drops_unknown: bool = False) -> T:
     """Give a table under the names that another one has for the same categories and classes.
 
     Categories that the other table lacks are written as its own are, as text if those are text. Rows of a
-    class that was dropped there are dropped, and classes that were merged there are merged. A class that the
-    other table never had is counted under its own name, and all labels stay as they are: such a table is for
-    the caller to refuse.
+    class that was dropped there are dropped, and classes that were merged there are merged. Rows of a class
+    that the other table never had are dropped if `drops_unknown`; else it is counted under its own name, and
+    all labels stay as they are: such a table is for the caller to refuse.
 
     Parameters
     ----------
@@ -78,6 +78,8 @@ def align(table: T, form: Form, *, name: str) -> T:
         The form of the other table.
     name
         How messages name the table.
+    drops_unknown
+        Whether rows of classes that the other table never had are dropped.
 
     Raises
     ------
@@ -89,8 +91,11 @@ def align(table: T, form: Form, *, name: str) -> T:
         if column != form.label and isinstance(head[column].dtype, pd.CategoricalDtype):
             steps += _category_step(head[column], form, name)
     names = _class_names(head[form.label].dtype, list(counts), form)
+    known = set(form.classes.astype("str"))
+    if drops_unknown:
+        names = {own: new if new in known else None for own, new in names.items()}
     counts = settled_counts(counts, names)
-    if counts.keys() <= set(form.classes.astype("str")) and _is_other(head[form.label].dtype, names, form):
+    if counts.keys() <= known and _is_other(head[form.label].dtype, names, form):
         steps.append(_label_step(names, form))
     for step in steps:
         table = table.through(step)

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from rareflow.data.dtypes import is_text, values_dtype
+from rareflow.data.dtypes import is_text
 from rareflow.data.facts import is_infinite
 from rareflow.data.names import shell_names, shown_names
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Sequence
 
     from rareflow.data.facts import Facts
 
@@ -33,7 +33,6 @@ __all__ = [
     "check_classes",
     "check_features",
     "check_labels",
-    "check_text",
     "declare_categories",
     "settle_classes",
     "settle_infinities",
@@ -66,47 +65,14 @@ def check_features(features: Sequence[str], label: str, empty: Collection[str]) 
         )
 
 
-def check_text(
-    head: pd.DataFrame, declared: Sequence[str], label: str, frames: Callable[[], Iterable[pd.DataFrame]]
-) -> None:
-    """Refuse feature columns that hold text and that nobody declared; `frames` shows the text."""
-    undeclared = [name for name in _text_columns(head, label) if name not in declared]
-    if undeclared:
-        names = shell_names(undeclared)
-        shown = ", ".join(f"{name!r} ({text})" for name, text in _first_texts(frames(), undeclared).items())
-        raise DataError(
-            f"text in columns that nobody declared: {shown}; add --categorical {names} or --drop {names}"
-        )
-
-
 def _text_columns(head: pd.DataFrame, label: str) -> list[str]:
     return [name for name in head.columns if name != label and is_text(head[name].dtype)]
-
-
-def _first_texts(frames: Iterable[pd.DataFrame], names: Sequence[str]) -> dict[str, str]:
-    """Show the first value of each column, or the first that is no number if others are."""
-    first: dict[str, str] = {}
-    odd: dict[str, str] = {}
-    with_numbers, before = set(), 0
-    for frame in frames:
-        for name in names:
-            present = frame[name].dropna()
-            is_number = pd.to_numeric(present, errors="coerce").notna()
-            if len(present):
-                first.setdefault(name, f"{present.iloc[0]!r}")
-            if is_number.any():
-                with_numbers.add(name)
-            if not is_number.all():
-                row = present.index[~is_number][0]
-                odd.setdefault(name, f"{frame[name][row]!r} among numbers, row {before + row + 1}")
-        before += len(frame)
-    return {name: odd.get(name, first[name]) if name in with_numbers else first[name] for name in names}
 
 
 def declare_categories(
     head: pd.DataFrame, declared: Sequence[str], label: str, values: Callable[[str], pd.Series]
 ) -> Step:
-    """Turn declared columns into categories, and refuse other columns that hold neither numbers nor those.
+    """Turn declared columns into categories.
 
     Numbers, truth values and ``category`` columns pass as they are. Declared text becomes a category of text,
     declared numbers a category of numbers; declared columns that are gone by now, and the label, are passed
@@ -122,11 +88,6 @@ def declare_categories(
         The label column's name.
     values
         Gives the distinct values of a declared column.
-
-    Raises
-    ------
-    DataError
-        If a feature column holds times, durations or the like, declared or not.
     """
     text = [name for name in _text_columns(head, label) if name in declared]
     wanted = [name for name in dict.fromkeys(declared) if name in head.columns and name != label]
@@ -135,26 +96,11 @@ def declare_categories(
     def step(frame: pd.DataFrame) -> pd.DataFrame:
         return frame.astype(dict.fromkeys(text, "str")).astype(dtypes)
 
-    done = step(head.iloc[:0])
-    refused = [name for name in done.columns if name != label and not _is_usable(done[name])]
-    if refused:
-        shown = ", ".join(f"{name!r} ({values_dtype(done[name])})" for name in refused)
-        raise DataError(
-            f"columns that hold neither numbers nor categories: {shown}; "
-            f"leave them out with --drop {shell_names(refused)}"
-        )
     return step
 
 
 def _category(values: pd.Series, *, is_text: bool) -> Any:  # noqa: ANN401 - a pandas dtype
     return (values.astype("str") if is_text else values).astype("category").dtype
-
-
-def _is_usable(column: pd.Series) -> bool:
-    """Tell whether a column holds numbers, truth values, or categories of those or of text."""
-    dtype = values_dtype(column)
-    is_category = isinstance(column.dtype, pd.CategoricalDtype)
-    return pd.api.types.is_numeric_dtype(dtype) or (is_category and is_text(dtype))
 
 
 def settle_infinities(facts: Facts, rule: str) -> tuple[Step, tuple[str, ...]]:

@@ -16,6 +16,7 @@ from rareflow.data.readers import ENDINGS, open_source
 from rareflow.data.recipes import RECIPES, Recipe, find_recipe
 from rareflow.data.source import Held, Source
 from rareflow.data.stream import Stream
+from rareflow.data.unsettled import check_columns
 from rareflow.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _plan(source: Source, wanted: _Wanted) -> tuple[list[checks.Step], list[str]
     names = _apply(steps, facts.labels)[wanted.label].astype("str")
     head = _apply(steps, source.head)
     checks.check_features(features, wanted.label, facts.empty)
-    checks.check_text(head, wanted.categorical, wanted.label, source.frames)
+    check_columns(head, wanted.categorical, wanted.label, source.frames)
     steps.append(checks.declare_categories(head, wanted.categorical, wanted.label, facts.values))
     infinite, done = checks.settle_infinities(facts, wanted.infinities)
     notes += done

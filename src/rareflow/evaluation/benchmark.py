@@ -145,7 +145,7 @@ def make_part(
     Raises
     ------
     ConfigError, DataError
-        Those of splits, shots and detectors; and if a class occurs in the test part only.
+        Those of splits, shots and detectors; and if classes occur in the test part only.
     """
     train = table
     if test is None:

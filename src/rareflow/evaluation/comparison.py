@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from rareflow.data.names import shown_names
 from rareflow.errors import DataError
 from rareflow.evaluation.balance import forge, new_rows
 from rareflow.evaluation.baselines import smote
@@ -20,7 +21,17 @@ if TYPE_CHECKING:
     from rareflow.evaluation.metrics import Scores
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["OURS", "RAW", "SMOTE", "Comparison", "check_test_classes", "compare", "summary_table"]
+__all__ = [
+    "OURS",
+    "RAW",
+    "SMOTE",
+    "Comparison",
+    "check_test_classes",
+    "compare",
+    "shown_counts",
+    "summary_table",
+    "test_only_classes",
+]
 
 RAW, SMOTE, OURS = "RAW", "SMOTE", "rareflow"
 
@@ -58,7 +69,7 @@ def compare(
     Raises
     ------
     DataError
-        If a class occurs in the test part only.
+        If classes occur in the test part only.
     """
     check_test_classes(train, test)
     counts = new_rows(train.class_counts, class_rows)
@@ -77,19 +88,29 @@ def compare(
 
 
 def check_test_classes(train: Table, test: Table | Stream) -> None:
-    """Refuse a class that occurs in the test part only.
+    """Refuse classes that occur in the test part only.
 
     Raises
     ------
     DataError
-        If there is one.
+        If there are any.
     """
-    unknown = [label for label in test.class_counts if label not in train.class_counts]
-    if unknown:
+    if unseen := test_only_classes(train, test):
         raise DataError(
-            f"label {unknown[0]!r} occurs in the test part only ({test.class_counts[unknown[0]]} rows); "
-            "no detector can learn it: add training rows of it, or leave its rows out of the test part"
+            f"classes that occur in the test part only: {shown_names(shown_counts(unseen))}; no detector can "
+            "learn them: add training rows of them, or leave them out of the test part with --unseen-classes "
+            "drop"
         )
+
+
+def test_only_classes(train: Table, test: Table | Stream) -> dict[str, int]:
+    """Give the rows of each class that occurs in the test part only, the largest class first."""
+    return {name: rows for name, rows in test.class_counts.items() if name not in train.class_counts}
+
+
+def shown_counts(counts: Mapping[str, int]) -> list[str]:
+    """Write each class with its rows."""
+    return [f"{name!r} ({rows:,} rows)" for name, rows in counts.items()]
 
 
 def summary_table(comparison: Comparison) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from rareflow.tracking.store import open_existing_store, prepare_store
 from rareflow.workflows.matching import known_rows, match_generator, match_test_part
 from rareflow.workflows.outcome import told
 from rareflow.workflows.report import log_data, score, text_table
-from rareflow.workflows.settings import limit_threads
+from rareflow.workflows.settings import about_test_file, limit_threads
 
 if TYPE_CHECKING:
     from rareflow.workflows.settings import Settings
@@ -42,7 +42,8 @@ def run(settings: Settings, *, model: str) -> str:
     train, test = settings.parts
     if loaded:
         train = match_generator(train, loaded.generator)
-        test = match_test_part(train, test)
+        with about_test_file(settings.test):
+            test = match_test_part(train, test)
     prepare_store(settings.experiment)
     sweep_dead_runs()
     with parent_run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
@@ -12,7 +13,7 @@ from rareflow.data.alignment import Form, align
 from rareflow.data.stream import Stream
 from rareflow.data.table import Table
 from rareflow.errors import DataError
-from rareflow.evaluation.comparison import check_test_classes
+from rareflow.evaluation.comparison import check_test_classes, shown_counts, test_only_classes
 from rareflow.evaluation.space import encode, row_ids
 from rareflow.generators.portable import PortableGenerator
 
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 
     from rareflow.data.checks import Fate
 
-__all__ = ["known_rows", "match_generator", "match_test_part"]
+__all__ = ["UNSEEN_CLASSES", "known_rows", "match_generator", "match_test_part"]
 
 T = TypeVar("T", Table, Stream)
 
+UNSEEN_CLASSES = ("error", "drop")
 
-def match_test_part(train: Table, test: T, fate: Fate | None = None) -> T:
+
+def match_test_part(train: Table, test: T, fate: Fate | None = None, *, unseen_classes: str = "error") -> T:
     """Give a test part under the names that the training table has for the same categories and classes.
 
     Parameters
@@ -37,23 +40,41 @@ def match_test_part(train: Table, test: T, fate: Fate | None = None) -> T:
         The test part, held or not.
     fate
         What became of the training table's classes of one row: the same becomes of them in the test part.
+    unseen_classes
+        What becomes of classes that have no training row, one of ``UNSEEN_CLASSES``.
+
+    Returns
+    -------
+    Table or Stream
+        Its notes say last which rows were left out.
 
     Raises
     ------
     DataError
         If a column is lacking, is one too many, holds numbers in one table only or cannot be brought to one
-        form; or a class has no training row; or no row is left.
+        form; or classes have no training row and are not to be dropped; or no row is left.
     """
     name, form = "the test file", Form.of(train, "the training table", fate)
     _check_columns(test, form, name, "read both alike, or mend the file")
-    matched = align(test, form, name=name)
-    check_test_classes(train, matched)
+    whole = align(test, form, name=name)
+    if unseen_classes == "error":
+        check_test_classes(train, whole)
+    unseen = test_only_classes(train, whole)
+    matched = align(test, form, name=name, drops_unknown=True) if unseen else whole
     if not matched.class_counts:
         raise DataError(
             "the test file holds no row of a class that the training table keeps, which are "
             f"{', '.join(train.class_counts)}; give --test a file that does"
         )
-    return matched
+    notes = list(matched.notes)
+    if lone := len(test) - len(whole):
+        notes.append(f"{lone:,} rows were left out: their class has one row in the training table.")
+    if unseen:
+        notes.append(
+            f"{sum(unseen.values()):,} rows were left out: the training table has no row of their class, "
+            f"{', '.join(shown_counts(unseen))}."
+        )
+    return replace(matched, notes=tuple(notes))
 
 
 def match_generator(table: T, generator: PortableGenerator) -> T:

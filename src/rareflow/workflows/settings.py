@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,20 +14,22 @@ from threadpoolctl import threadpool_limits
 from rareflow.data.load import open_table
 from rareflow.data.names import joined_names
 from rareflow.data.splits import KINDS, split_table
-from rareflow.errors import ConfigError
-from rareflow.workflows.matching import match_test_part
+from rareflow.errors import ConfigError, DataError
+from rareflow.workflows.matching import UNSEEN_CLASSES, match_test_part
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from rareflow.data.checks import Fate
     from rareflow.data.stream import Stream
     from rareflow.data.table import Table
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["DataSettings", "Settings", "check_launcher", "check_least", "limit_threads"]
+__all__ = ["DataSettings", "Settings", "about_test_file", "check_launcher", "check_least", "limit_threads"]
 
 _LAUNCHERS = ("local", "dask")
-_DEVICES = ("auto", "cpu", "cuda")
+_CHOICES = {"split": KINDS, "device": ("auto", "cpu", "cuda"), "unseen_classes": UNSEEN_CLASSES}
 
 
 @dataclass(frozen=True)
@@ -66,13 +69,27 @@ class DataSettings:
             say(table.notes[-1])
         return table, stream.fate
 
-    def test_table(self, test: str) -> Table:
-        """Read all rows of a test file, and bring them to the table's form; see `match_test_part`."""
-        given = _opened(replace(self, data=test, rows=None), is_test=True)
-        matched = match_test_part(self._read[0], given, self._read[1])
-        if gone := len(given) - len(matched):
-            say(f"{gone:,} rows of {test} were left out: their class has one row in the training table")
-        return matched.table()
+    def test_table(self, test: str, unseen_classes: str = "error") -> Table:
+        """Read a test file, bring it to the table's form, and say what is left out; see `match_test_part`."""
+        table, fate = self._read
+        with about_test_file(test):
+            given = _opened(replace(self, data=test, rows=None), is_test=True)
+            matched = match_test_part(table, given, fate, unseen_classes=unseen_classes)
+            for note in matched.notes[len(given.notes) :]:
+                say(f"{test}: {note}")
+            return matched.table()
+
+
+@contextmanager
+def about_test_file(test: str) -> Iterator[None]:
+    """Begin a refusal of a test file's data with its path, as ``--test`` has it; empty: there is no file."""
+    try:
+        yield
+    except DataError as err:
+        if not test:
+            raise
+        message = str(err).replace("give --data", "give --test")
+        raise DataError(message if message.startswith(f"{test}:") else f"{test}: {message}") from err
 
 
 def _opened(source: DataSettings, *, is_test: bool = False) -> Stream:
@@ -92,6 +109,8 @@ class Settings:
         How the table is read.
     test
         A file that is the test part; empty: a part of the table, by `split`.
+    unseen_classes
+        What becomes of classes of that file which the table has no row of: ``error`` or ``drop``.
     split
         ``random``, ``grouped`` or ``blocked``.
     test_size
@@ -108,11 +127,12 @@ class Settings:
     Raises
     ------
     ConfigError
-        If a value is out of its range, or the device is not there.
+        If a value is out of its range or without effect, or the device is not there.
     """
 
     source: DataSettings
     test: str = ""
+    unseen_classes: str = "error"
     split: str = "random"
     test_size: float = 0.3
     seed: int = 0
@@ -122,9 +142,12 @@ class Settings:
 
     def __post_init__(self) -> None:
         check_least(self, seed=0, n_threads=1)
-        for option, choices in (("split", KINDS), ("device", _DEVICES)):
-            if getattr(self, option) not in choices:
-                raise ConfigError(f"--{option} {getattr(self, option)!r} is none of {', '.join(choices)}")
+        for option, choices in _CHOICES.items():
+            value, name = getattr(self, option), option.replace("_", "-")
+            if value not in choices:
+                raise ConfigError(f"--{name} {value!r} is none of {', '.join(choices)}")
+        if self.unseen_classes == "drop" and not self.test:
+            raise ConfigError("--unseen-classes drop is for a --test FILE only; give one, or leave it out")
         if not 0 < self.test_size < 1:
             raise ConfigError(f"--test-size {self.test_size} must lie between 0 and 1, as 0.3 does")
         if self.device == "cuda" and not torch.cuda.is_available():
@@ -137,7 +160,7 @@ class Settings:
         """The training and the test part."""
         table = self.source.table
         if self.test:
-            return table, self.source.test_table(self.test)
+            return table, self.source.test_table(self.test, self.unseen_classes)
         split = split_table(table, self.split, test_size=self.test_size, seed=self.seed)
         return table.take(split.train), table.take(split.test)
 
@@ -150,7 +173,8 @@ class Settings:
     def protocol(self) -> str:
         """How scores come about, in one line: two scores compare only where this is equal."""
         outer = f"test file {self.test}" if self.test else f"{self.split} split, test size {self.test_size:g}"
-        return f"{outer}, seed {self.seed}"
+        cut = ", its classes without a training row left out" if self.unseen_classes == "drop" else ""
+        return f"{outer}{cut}, seed {self.seed}"
 
     @property
     def tags(self) -> dict[str, str]:

@@ -38,7 +38,11 @@ def benchmark_run(settings: Settings, how: BenchmarkSettings, results: Results) 
     facts = results.facts
     kept = ("split", "test_size", "detectors", "repeats", "inner_rows", "fidelity")
     params = {name: facts[name] for name in kept if facts[name] is not None}
-    params |= {"data": settings.source.data, "test": settings.test}
+    params |= {
+        "data": settings.source.data,
+        "test": settings.test,
+        "unseen_classes": settings.unseen_classes,
+    }
     tags = {
         "data": facts["table"],
         "data_digest": facts["digest"],
