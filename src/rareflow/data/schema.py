@@ -120,7 +120,7 @@ class ColumnTally:
             bad = numbers[~np.isfinite(numbers)][0]
             raise DataError(
                 f"column {self.name!r} holds infinite values ({bad} is the first); "
-                "say what they mean with --infinities missing|drop, or name a --recipe that knows them"
+                "make them missing, as X.replace([np.inf, -np.inf], np.nan) does, or drop their rows"
             )
         self._whole = self._whole and bool((numbers == np.rint(numbers)).all())
         self._low, self._high = min(self._low, float(numbers.min())), max(self._high, float(numbers.max()))
