@@ -119,6 +119,32 @@ def test_a_table_that_cannot_be_used_is_refused_in_one_line_with_the_remedy(case
     assert [part for part in expected if part not in line] == []
 
 
+def many_ports(rows=2_400):
+    """Two columns of more categories than a generator learns, and one of fewer."""
+    flows = frame(rows)
+    counts = {"from": 1_200, "service": 900, "to": 2_400}
+    return flows.assign(**{name: pd.Categorical(np.arange(rows) % n) for name, n in counts.items()})
+
+
+@pytest.mark.parametrize(
+    "words", [("train",), ("tune",), ("benchmark",), ("benchmark", "--augmenters", "RAW,SMOTE,WGAN-GP")]
+)
+def test_more_categories_than_a_generator_learns_are_refused_before_any_work(words, folder):
+    many_ports().to_parquet(folder / "t.parquet")
+    line = refused(folder, *words, "--data", "t.parquet", "--label", "result")
+    assert line.endswith(
+        ": 'from' (1,200 categories), 'to' (2,400 categories); leave them out with --drop from,to"
+    )
+
+
+def test_a_benchmark_that_trains_no_generator_takes_any_number_of_categories(folder):
+    ports = many_ports(1_200)[["to", "result"]]
+    ports.to_parquet(folder / "t.parquet")
+    words = ("--augmenters", "RAW", "--detectors", "dt", "--seeds", 1, "--repeats", 1, "--fidelity", "false")
+    ended = rareflow("benchmark", "--data", "t.parquet", "--label", "result", *words)
+    assert ended.code == 0, ended.said
+
+
 def test_a_wrong_path_is_refused_with_the_file_that_is_meant(folder):
     spoiled(lambda t: t)(folder / "traffic.csv")
     line = refused(folder, "tune", "--data", "trafic.csv", "--label", "result")

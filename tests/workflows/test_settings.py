@@ -6,6 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rareflow.data.schema import MAX_CATEGORIES
+from rareflow.errors import DataError
 from rareflow.workflows import settings
 from rareflow.workflows.settings import DataSettings, Settings, limit_threads
 
@@ -87,3 +89,24 @@ def test_labels_are_classes_of_the_training_table_whether_they_are_read_as_numbe
     train, test = parts(rows(**{"0": 4, "1": 4, "unknown": 4}), rows(**{"0": 3, "1": 2}))
     assert test.class_counts == {"0": 3, "1": 2}
     assert test.y.dtype == train.y.dtype
+
+
+def many_categories(path, **counts):
+    """A table of as many categories as there may be, one more than that, and so on."""
+    rows = max(counts.values())
+    frame = pd.DataFrame({name: pd.Categorical(np.arange(rows) % n) for name, n in counts.items()})
+    frame.assign(label=["a", "b"] * (rows // 2) + ["a"] * (rows % 2)).to_parquet(path)
+
+
+def test_columns_of_more_categories_than_a_generator_learns_are_refused_all_at_once(tmp_path):
+    path = tmp_path / "t.parquet"
+    counts = {"port": MAX_CATEGORIES, "from": MAX_CATEGORIES + 1, "to, last": 3 * MAX_CATEGORIES}
+    many_categories(path, **counts)
+    said = (
+        "columns of more than 1,000 categories, too many for a generator: 'from' (1,001 categories), "
+        "'to, last' (3,000 categories); leave them out with --drop 'from,\"to, last\"'"
+    )
+    with pytest.raises(DataError) as refused:
+        Settings(DataSettings(str(path), label="label")).check_categories()
+    assert str(refused.value) == said
+    Settings(DataSettings(str(path), label="label", drop=("from", "to, last"))).check_categories()

@@ -14,7 +14,10 @@ from pandas.api.types import is_bool_dtype, is_numeric_dtype
 from rareflow.data.names import shell_names
 from rareflow.errors import DataError
 
-__all__ = ["Column", "ColumnTally", "Kind", "Schema"]
+__all__ = ["MAX_CATEGORIES", "Column", "ColumnTally", "Kind", "Schema"]
+
+MAX_CATEGORIES = 1_000
+"""Categories of a column that a generator learns at most: its block in codec space is as wide."""
 
 _BINARY_VALUES = 2
 

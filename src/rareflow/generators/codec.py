@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rareflow.data.schema import Column, Kind
+from rareflow.data.schema import MAX_CATEGORIES, Column, Kind
 from rareflow.errors import DataError
 from rareflow.generators.portable import Layout
 from rareflow.generators.scalars import fit_scalar, scale_numbers
@@ -30,7 +30,6 @@ __all__ = ["Codec", "Encoded", "category_entry"]
 
 _SPIKE_SHARE = 0.03  # of the class-balanced weight
 _MAX_SPIKES = 16
-_MAX_CATEGORIES = 1_000  # a block is as wide as its column has categories
 _ROWS_PER_VALUE = 8  # a number is discrete where each of its values stands for this many rows
 _FEW = 32  # values are weighed one by one; of more, the light ones are sorted out before
 _SLACK = 1.0 - 1e-6  # sums in another order differ by a rounding
@@ -151,9 +150,9 @@ def _spikes(numbers: Array, weight: Array, total: float, ordered: Array, starts:
 
 def _check_categories(column: Column) -> None:
     """Refuse categories that a one-hot block or a JSON file cannot hold."""
-    if len(column.categories) > _MAX_CATEGORIES:
+    if len(column.categories) > MAX_CATEGORIES:
         raise DataError(
-            f"column {column.name!r} has {len(column.categories)} categories, more than {_MAX_CATEGORIES}; "
+            f"column {column.name!r} has {len(column.categories)} categories, more than {MAX_CATEGORIES}; "
             "leave it out, merge its rare categories, or give its numbers a numeric dtype"
         )
     for value in column.categories:

@@ -11,9 +11,10 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from rareflow.data.load import open_table
-from rareflow.data.names import joined_names
+from rareflow.data.names import joined_names, shell_names
+from rareflow.data.schema import MAX_CATEGORIES
 from rareflow.data.splits import KINDS, split_table
-from rareflow.errors import ConfigError
+from rareflow.errors import ConfigError, DataError
 from rareflow.workflows.matching import match_test_part
 from rareflow.workflows.progress import say
 
@@ -140,6 +141,25 @@ class Settings:
             return table, self.source.test_table(self.test)
         split = split_table(table, self.split, test_size=self.test_size, seed=self.seed)
         return table.take(split.train), table.take(split.test)
+
+    def check_categories(self) -> None:
+        """Refuse a table that a generator cannot learn; for commands that train one, first of all.
+
+        It goes by the whole table, so that it depends on no split.
+
+        Raises
+        ------
+        DataError
+            If columns have more than `MAX_CATEGORIES` categories.
+        """
+        counts = {column.name: len(column.categories) for column in self.source.table.schema.columns}
+        refused = {name: count for name, count in counts.items() if count > MAX_CATEGORIES}
+        if refused:
+            shown = ", ".join(f"{name!r} ({count:,} categories)" for name, count in refused.items())
+            raise DataError(
+                f"columns of more than {MAX_CATEGORIES:,} categories, too many for a generator: {shown}; "
+                f"leave them out with --drop {shell_names(refused)}"
+            )
 
     @property
     def train(self) -> Table:
