@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rareflow.data.card import data_card
 from rareflow.data.schema import MAX_CATEGORIES
 from rareflow.errors import DataError
 from rareflow.workflows import settings
@@ -89,6 +90,47 @@ def test_labels_are_classes_of_the_training_table_whether_they_are_read_as_numbe
     train, test = parts(rows(**{"0": 4, "1": 4, "unknown": 4}), rows(**{"0": 3, "1": 2}))
     assert test.class_counts == {"0": 3, "1": 2}
     assert test.y.dtype == train.y.dtype
+
+
+def two_labels(seed):
+    """Rows whose attack is named beside the label, and counted."""
+    attack = np.random.default_rng(seed).permutation(np.repeat(["none", "flood", "scan"], [60, 30, 30]))
+    return pd.DataFrame({"id": range(120), "attack": attack, "label": np.where(attack == "none", 0, 1)})
+
+
+LEAKS = (
+    "Columns that may give the label 'label' away: 'id' (counts the rows), 'attack' (each of its 3 values in "
+    "one class only); --drop id,attack leaves them out, unless a detector is to have them."
+)
+
+
+@pytest.mark.usefixtures("folder")
+def test_columns_that_give_the_label_away_are_told_once_and_stand_in_the_data_card(monkeypatch):
+    told = []
+    monkeypatch.setattr(settings, "say", told.append)
+    train, test = parts(two_labels(0), two_labels(1), categorical=("attack",))
+    assert told == ["Reading train.csv ...", LEAKS, "Reading test.csv ..."]
+    assert f"- {LEAKS}" in data_card(train).splitlines()
+    assert LEAKS not in test.notes
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_column_that_counts_the_rows_is_found_in_a_sample_of_them(monkeypatch):
+    told = []
+    monkeypatch.setattr(settings, "say", told.append)
+    frame = pd.DataFrame({"id": range(3_000), "x": 1.5, "label": ["a", "b", "c"] * 1_000})
+    parts(frame, frame, sample_rows=300)
+    assert told[1].startswith("A sample of 300 of 3,000 rows")
+    assert "'id' (counts the rows)" in told[2]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_table_of_which_no_column_gives_the_label_away_is_read_without_a_word(monkeypatch):
+    told = []
+    monkeypatch.setattr(settings, "say", told.append)
+    source = DataSettings("simulated-gas-pipeline", rows=600)
+    assert source.table.notes == source.stream().notes
+    assert told == ["Reading simulated-gas-pipeline ..."] * 2
 
 
 def many_categories(path, **counts):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from threadpoolctl import threadpool_limits
 
+from rareflow.data.leaks import leak_note
 from rareflow.data.load import open_table
 from rareflow.data.names import joined_names, shell_names
 from rareflow.data.schema import MAX_CATEGORIES
@@ -60,11 +61,18 @@ class DataSettings:
 
     @cached_property
     def _read(self) -> tuple[Table, Fate]:
-        """The table or its sample, and what became of classes of one row; nothing else stays in memory."""
+        """The table or its sample, and what became of classes of one row; nothing else stays in memory.
+
+        Columns that may give the label away are told, and noted for the data card. `prepare` does not come
+        here: it passes rows on frame by frame, where no column is seen whole.
+        """
         stream = self.stream()
         table = stream.table(self.sample_rows, seed=self.seed)
         if len(table) < len(stream):
             say(table.notes[-1])
+        if note := leak_note(table, of=len(stream)):
+            say(note)
+            table = replace(table, notes=(*table.notes, note))
         return table, stream.fate
 
     def test_table(self, test: str) -> Table:
