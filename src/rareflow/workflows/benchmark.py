@@ -13,7 +13,7 @@ from rareflow.evaluation.classifiers import check_detectors
 from rareflow.redaction import without_secrets
 from rareflow.tracking.leftovers import sweep_children, sweep_dead_runs
 from rareflow.tracking.store import prepare_store
-from rareflow.workflows.benchmarking.cells import Bench, cell_text
+from rareflow.workflows.benchmarking.cells import Bench, cell_text, tell_part, tell_parts
 from rareflow.workflows.benchmarking.countdown import Countdown
 from rareflow.workflows.benchmarking.plan import BenchmarkSettings, cells_of, facts_of, protocol_of
 from rareflow.workflows.benchmarking.pool import compute
@@ -59,6 +59,7 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
     bench = Bench(table, test, protocol, fidelity=how.fidelity)
     held = results.seconds
     for first in [cell for cell in cells if cell not in held][:1]:
+        tell_part(first, protocol)
         bench.prepare(first)
     uri = prepare_store(settings.experiment)
     sweep_dead_runs()
@@ -86,7 +87,8 @@ def _compute(cells: Sequence[Cell], bench: Bench, results: Results, parent: Run,
     seconds = results.seconds
     missing = [cell for cell in cells if cell not in seconds]
     countdown, left = Countdown(seconds, jobs=jobs), set(missing)
-    with closing(compute(missing, bench, jobs=jobs)) as computed:
+    begun = tell_parts(missing, bench.protocol)
+    with closing(compute(begun, bench, jobs=jobs)) as computed:
         for number, (cell, frames) in enumerate(computed, start=len(cells) - len(missing) + 1):
             results.add(frames)
             log_cell(parent, cell, frames)
