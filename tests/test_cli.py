@@ -107,7 +107,7 @@ BAD_TABLES = {
     "a file without rows": ("t.csv", written("pressure,result\n"), ("t.csv", "no rows")),
     "a truncated parquet": ("t.parquet", truncated, ("t.parquet", "cut short")),
     "an undeclared nominal": ("t.arff", written(ARFF), ("t.arff", "'2'", "result")),
-    "another kind of file": ("t.txt", written("a"), ("t.txt", ".csv", "convert")),
+    "another kind of file": ("t.xlsx", written("a"), ("t.xlsx", ".csv", "convert")),
 }  # fmt: skip
 
 
@@ -117,6 +117,32 @@ def test_a_table_that_cannot_be_used_is_refused_in_one_line_with_the_remedy(case
     write(folder / name)
     line = refused(folder, "tune", "--data", name, "--label", "result")
     assert [part for part in expected if part not in line] == []
+
+
+def many_ports(rows=2_400):
+    """Two columns of more categories than a generator learns, and one of fewer."""
+    flows = frame(rows)
+    counts = {"from": 1_200, "service": 900, "to": 2_400}
+    return flows.assign(**{name: pd.Categorical(np.arange(rows) % n) for name, n in counts.items()})
+
+
+@pytest.mark.parametrize(
+    "words", [("train",), ("tune",), ("benchmark",), ("benchmark", "--augmenters", "RAW,SMOTE,WGAN-GP")]
+)
+def test_more_categories_than_a_generator_learns_are_refused_before_any_work(words, folder):
+    many_ports().to_parquet(folder / "t.parquet")
+    line = refused(folder, *words, "--data", "t.parquet", "--label", "result")
+    assert line.endswith(
+        ": 'from' (1,200 categories), 'to' (2,400 categories); leave them out with --drop from,to"
+    )
+
+
+def test_a_benchmark_that_trains_no_generator_takes_any_number_of_categories(folder):
+    ports = many_ports(1_200)[["to", "result"]]
+    ports.to_parquet(folder / "t.parquet")
+    words = ("--augmenters", "RAW", "--detectors", "dt", "--seeds", 1, "--repeats", 1, "--fidelity", "false")
+    ended = rareflow("benchmark", "--data", "t.parquet", "--label", "result", *words)
+    assert ended.code == 0, ended.said
 
 
 def test_a_wrong_path_is_refused_with_the_file_that_is_meant(folder):

@@ -1,7 +1,9 @@
+import numpy as np
 import pandas as pd
 import pytest
 
 from rareflow.data.schema import Column, Kind
+from rareflow.errors import DataError
 
 
 @pytest.mark.parametrize(
@@ -22,3 +24,17 @@ from rareflow.data.schema import Column, Kind
 )
 def test_the_kind_of_a_numeric_column_counts_its_values_in_its_own_dtype(values, dtype, kind):
     assert Column.infer(pd.Series(values, dtype=dtype, name="v")).kind is kind
+
+
+@pytest.mark.parametrize("bad", [np.inf, -np.inf])
+def test_infinite_numbers_are_refused_with_what_mends_them_in_python(bad):
+    X = pd.DataFrame({"rate": [1.0, bad, 2.0]})
+    with pytest.raises(DataError) as refused:
+        Column.infer(X["rate"])
+    remedy = "X.replace([np.inf, -np.inf], np.nan)"
+    assert str(refused.value) == (
+        f"column 'rate' holds infinite values ({bad} is the first); make them missing, as {remedy} does, or "
+        "drop their rows"
+    )
+    mended = eval(remedy, {"X": X, "np": np})  # noqa: S307 - what a user is told to do
+    assert Column.infer(mended["rate"]).missing

@@ -93,6 +93,18 @@ def test_a_benchmark_tells_every_cell_with_its_score_and_what_is_left(place):
     assert "left" not in told[-1]
 
 
+def test_a_benchmark_tells_of_every_part_before_it_makes_it_once(place):
+    said = [line.partition(" ")[2] for line in place.ended.progress]
+    told = [(at, line) for at, line in enumerate(said) if line.endswith("as it is on 1 inner split ...")]
+    assert [line.partition(":")[0] for _, line in told] == [
+        f"{shots}, seed {seed}" for shots in ("5 shots", "all rows") for seed in (0, 1)
+    ]
+    assert told[0][0] < next(at for at, line in enumerate(said) if " cells are done; " in line)
+    for (at, line), number in zip(told[1:], (4, 7, 10), strict=True):
+        part = line.partition(":")[0]
+        assert said[at + 1].startswith(f"cell {number} of 12 ({part}, "), said[at + 1]
+
+
 def test_a_benchmark_shows_the_comparisons_and_leaves_report_and_figures(place):
     assert "5 shots:\n| augmenter | macro F1, % | over RAW |" in place.ended.out
     assert place.ended.out.rstrip().endswith("The whole report: whole/report.md")
@@ -182,6 +194,7 @@ def test_processes_give_the_results_of_one(place):
     ended = rareflow(*COMMAND, "--jobs", 2, "--out", "jobs")
     assert ended.code == 0, ended.said
     assert len(set(cells_told(ended))) == N_CELLS
+    assert sum(line.endswith("as it is on 1 inner split ...") for line in ended.progress) == 4
     assert equal(place.folder / "jobs", place.folder / "whole")
 
 

@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from rareflow.data.card import data_card
+from rareflow.data.schema import MAX_CATEGORIES
 from rareflow.errors import ConfigError, DataError
 from rareflow.workflows import settings
 from rareflow.workflows.benchmarking.plan import BenchmarkSettings, facts_of, protocol_of
@@ -146,7 +148,7 @@ def test_unseen_classes_are_of_a_test_file_and_have_two_fates():
 
 
 BAD_TEST_FILES = {
-    "text in columns that nobody declared: 'x' (' ' among numbers, row 2); add": {"x": [1, " ", 3]},
+    "text in columns that nobody declared: 'x' ('-' among numbers, row 2); add": {"x": [1, "-", 3]},
     "columns that hold no value at all: x; leave": {"x": [None] * 3},
     "the test file lacks the columns 'x', which": {"y": [1, 2, 3]},
     "column 'x' holds bool in the test file and int64 in the training table; ": {"x": [True, False, True]},
@@ -194,3 +196,65 @@ def test_a_path_is_said_once_and_the_remedy_is_another_test_file():
 def test_what_is_wrong_with_the_training_table_is_said_without_the_test_files_path():
     with pytest.raises(DataError, match=r"^text in columns"):
         parts(rows(a=9, b=9).assign(x="t"), rows(a=9))
+
+
+def two_labels(seed):
+    """Rows whose attack is named beside the label, and counted."""
+    attack = np.random.default_rng(seed).permutation(np.repeat(["none", "flood", "scan"], [60, 30, 30]))
+    return pd.DataFrame({"id": range(120), "attack": attack, "label": np.where(attack == "none", 0, 1)})
+
+
+LEAKS = (
+    "Columns that may give the label 'label' away: 'id' (counts the rows), 'attack' (each of its 3 values in "
+    "one class only); --drop id,attack leaves them out, unless a detector is to have them."
+)
+
+
+@pytest.mark.usefixtures("folder")
+def test_columns_that_give_the_label_away_are_told_once_and_stand_in_the_data_card(monkeypatch):
+    told = []
+    monkeypatch.setattr(settings, "say", told.append)
+    train, test = parts(two_labels(0), two_labels(1), categorical=("attack",))
+    assert told == ["Reading train.csv ...", LEAKS, "Reading test.csv ..."]
+    assert f"- {LEAKS}" in data_card(train).splitlines()
+    assert LEAKS not in test.notes
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_column_that_counts_the_rows_is_found_in_a_sample_of_them(monkeypatch):
+    told = []
+    monkeypatch.setattr(settings, "say", told.append)
+    frame = pd.DataFrame({"id": range(3_000), "x": 1.5, "label": ["a", "b", "c"] * 1_000})
+    parts(frame, frame, sample_rows=300)
+    assert told[1].startswith("A sample of 300 of 3,000 rows")
+    assert "'id' (counts the rows)" in told[2]
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_table_of_which_no_column_gives_the_label_away_is_read_without_a_word(monkeypatch):
+    told = []
+    monkeypatch.setattr(settings, "say", told.append)
+    source = DataSettings("simulated-gas-pipeline", rows=600)
+    assert source.table.notes == source.stream().notes
+    assert told == ["Reading simulated-gas-pipeline ..."] * 2
+
+
+def many_categories(path, **counts):
+    """A table of as many categories as there may be, one more than that, and so on."""
+    rows = max(counts.values())
+    frame = pd.DataFrame({name: pd.Categorical(np.arange(rows) % n) for name, n in counts.items()})
+    frame.assign(label=["a", "b"] * (rows // 2) + ["a"] * (rows % 2)).to_parquet(path)
+
+
+def test_columns_of_more_categories_than_a_generator_learns_are_refused_all_at_once(tmp_path):
+    path = tmp_path / "t.parquet"
+    counts = {"port": MAX_CATEGORIES, "from": MAX_CATEGORIES + 1, "to, last": 3 * MAX_CATEGORIES}
+    many_categories(path, **counts)
+    said = (
+        "columns of more than 1,000 categories, too many for a generator: 'from' (1,001 categories), "
+        "'to, last' (3,000 categories); leave them out with --drop 'from,\"to, last\"'"
+    )
+    with pytest.raises(DataError) as refused:
+        Settings(DataSettings(str(path), label="label")).check_categories()
+    assert str(refused.value) == said
+    Settings(DataSettings(str(path), label="label", drop=("from", "to, last"))).check_categories()

@@ -17,7 +17,7 @@ from rareflow.errors import DataError
 __all__ = ["MAX_CATEGORIES", "Column", "ColumnTally", "Kind", "Schema"]
 
 MAX_CATEGORIES = 1_000
-"""Categories that a generator learns of a column at most: its one-hot block is as wide as they are many."""
+"""Categories of a column that a generator learns at most: its block in codec space is as wide."""
 
 _BINARY_VALUES = 2
 
@@ -123,7 +123,7 @@ class ColumnTally:
             bad = numbers[~np.isfinite(numbers)][0]
             raise DataError(
                 f"column {self.name!r} holds infinite values ({bad} is the first); "
-                "say what they mean with --infinities missing|drop, or name a --recipe that knows them"
+                "make them missing, as X.replace([np.inf, -np.inf], np.nan) does, or drop their rows"
             )
         self._whole = self._whole and bool((numbers == np.rint(numbers)).all())
         self._low, self._high = min(self._low, float(numbers.min())), max(self._high, float(numbers.max()))

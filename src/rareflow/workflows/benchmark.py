@@ -6,12 +6,14 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rareflow.evaluation.augmenters.networks import NetworkAugmenter
+from rareflow.evaluation.augmenters.registry import augmenter
 from rareflow.evaluation.augmenters.reweighting import ClassWeights, TunedThresholds
 from rareflow.evaluation.classifiers import check_detectors
 from rareflow.redaction import without_secrets
 from rareflow.tracking.leftovers import sweep_children, sweep_dead_runs
 from rareflow.tracking.store import prepare_store
-from rareflow.workflows.benchmarking.cells import Bench, cell_text
+from rareflow.workflows.benchmarking.cells import Bench, cell_text, tell_part, tell_parts
 from rareflow.workflows.benchmarking.countdown import Countdown
 from rareflow.workflows.benchmarking.plan import BenchmarkSettings, cells_of, facts_of, protocol_of
 from rareflow.workflows.benchmarking.pool import compute
@@ -50,11 +52,14 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
     check_detectors(
         protocol.detectors, weights=ClassWeights.name in names, odds=TunedThresholds.name in names
     )
+    if any(isinstance(augmenter(name), NetworkAugmenter) for name in names):
+        settings.check_categories()
     table, test = settings.parts if settings.test else (settings.source.table, None)
     results = Results(how.out, facts_of(table, test, protocol, fidelity=how.fidelity))
     bench = Bench(table, test, protocol, fidelity=how.fidelity)
     held = results.seconds
     for first in [cell for cell in cells if cell not in held][:1]:
+        tell_part(first, protocol)
         bench.prepare(first)
     uri = prepare_store(settings.experiment)
     sweep_dead_runs()
@@ -82,7 +87,8 @@ def _compute(cells: Sequence[Cell], bench: Bench, results: Results, parent: Run,
     seconds = results.seconds
     missing = [cell for cell in cells if cell not in seconds]
     countdown, left = Countdown(seconds, jobs=jobs), set(missing)
-    with closing(compute(missing, bench, jobs=jobs)) as computed:
+    begun = tell_parts(missing, bench.protocol)
+    with closing(compute(begun, bench, jobs=jobs)) as computed:
         for number, (cell, frames) in enumerate(computed, start=len(cells) - len(missing) + 1):
             results.add(frames)
             log_cell(parent, cell, frames)

@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any
 import torch
 from threadpoolctl import threadpool_limits
 
+from rareflow.data.leaks import leak_note
 from rareflow.data.load import open_table
-from rareflow.data.names import joined_names
+from rareflow.data.names import joined_names, shell_names
+from rareflow.data.schema import MAX_CATEGORIES
 from rareflow.data.splits import KINDS, split_table
 from rareflow.errors import ConfigError, DataError
 from rareflow.workflows.matching import UNSEEN_CLASSES, match_test_part
@@ -62,11 +64,18 @@ class DataSettings:
 
     @cached_property
     def _read(self) -> tuple[Table, Fate]:
-        """The table or its sample, and what became of classes of one row; nothing else stays in memory."""
+        """The table or its sample, and what became of classes of one row; nothing else stays in memory.
+
+        Columns that may give the label away are told, and noted for the data card. `prepare` does not come
+        here: it passes rows on frame by frame, where no column is seen whole.
+        """
         stream = self.stream()
         table = stream.table(self.sample_rows, seed=self.seed)
         if len(table) < len(stream):
             say(table.notes[-1])
+        if note := leak_note(table, of=len(stream)):
+            say(note)
+            table = replace(table, notes=(*table.notes, note))
         return table, stream.fate
 
     def test_table(self, test: str, unseen_classes: str = "error") -> Table:
@@ -163,6 +172,25 @@ class Settings:
             return table, self.source.test_table(self.test, self.unseen_classes)
         split = split_table(table, self.split, test_size=self.test_size, seed=self.seed)
         return table.take(split.train), table.take(split.test)
+
+    def check_categories(self) -> None:
+        """Refuse a table that a generator cannot learn; for commands that train one, first of all.
+
+        It goes by the whole table, so that it depends on no split.
+
+        Raises
+        ------
+        DataError
+            If columns have more than `MAX_CATEGORIES` categories.
+        """
+        counts = {column.name: len(column.categories) for column in self.source.table.schema.columns}
+        refused = {name: count for name, count in counts.items() if count > MAX_CATEGORIES}
+        if refused:
+            shown = ", ".join(f"{name!r} ({count:,} categories)" for name, count in refused.items())
+            raise DataError(
+                f"columns of more than {MAX_CATEGORIES:,} categories, too many for a generator: {shown}; "
+                f"leave them out with --drop {shell_names(refused)}"
+            )
 
     @property
     def train(self) -> Table:

@@ -41,6 +41,7 @@ def run(settings: Settings, params: Mapping[str, Any], *, class_rows: int, check
     """
     limit_threads(settings.n_threads)
     check_parameters(params)
+    settings.check_categories()
     train, test = settings.parts
     by_class = dict.fromkeys(train.class_counts, class_rows)
     prepare_store(settings.experiment)

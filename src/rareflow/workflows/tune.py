@@ -98,6 +98,7 @@ def run(settings: Settings, how: StudySettings) -> str:
         What the study concludes, for the screen.
     """
     limit_threads(settings.n_threads, jobs=1 if how.launcher == "dask" else how.jobs)
+    settings.check_categories()
     _, test = settings.parts
     task = Task.read(settings, repeats=how.repeats, tune_rows=how.tune_rows)
     if how.launcher == "dask":

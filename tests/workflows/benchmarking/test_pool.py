@@ -22,6 +22,16 @@ def test_one_job_computes_in_this_process_one_after_the_other():
     assert multiprocessing.active_children() == []
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_cell_is_asked_for_when_it_is_begun(jobs):
+    asked, ahead = [], []
+    for number, _ in enumerate(
+        compute((asked.append(cell) or cell for cell in cells(*["RAW"] * 6)), FakeBench(), jobs=jobs)
+    ):
+        ahead.append(len(asked) - number)
+    assert max(ahead) <= jobs + 1
+
+
 def test_a_cell_that_fails_is_named_after_those_before_it():
     computed = compute(cells("RAW", "fails", "RAW"), FakeBench(), jobs=1)
     assert next(computed)[0].seed == 0

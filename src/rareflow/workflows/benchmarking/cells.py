@@ -12,12 +12,15 @@ from rareflow.evaluation.benchmark import make_part, run_cell
 from rareflow.evaluation.quality import quality_by_class
 from rareflow.workflows.benchmarking.plan import shots_text
 from rareflow.workflows.processes import named
+from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
     from rareflow.data.table import Table
     from rareflow.evaluation.benchmark import Cell, CellResult, Part, Protocol
 
-__all__ = ["Bench", "Frames", "cell_text"]
+__all__ = ["Bench", "Frames", "cell_text", "tell_part", "tell_parts"]
 
 Frames = dict[str, pd.DataFrame]
 """A cell's rows by file: ``results``, ``classes`` and, where rows were forged and measured, ``fidelity``."""
@@ -81,8 +84,26 @@ class Bench:
 
 def cell_text(cell: Cell) -> str:
     """Name a cell for the screen."""
+    return f"{_part_text(cell)}, {cell.augmenter}"
+
+
+def _part_text(cell: Cell) -> str:
     shots = "all rows" if cell.shots is None else f"{cell.shots} shots"
-    return f"{shots}, seed {cell.seed}, {cell.augmenter}"
+    return f"{shots}, seed {cell.seed}"
+
+
+def tell_part(cell: Cell, protocol: Protocol) -> None:
+    """Tell that a cell's part is made, which takes minutes where the table is wide."""
+    splits = "1 inner split" if protocol.repeats == 1 else f"{protocol.repeats} inner splits"
+    say(f"{_part_text(cell)}: scoring the table as it is on {splits} ...")
+
+
+def tell_parts(cells: Sequence[Cell], protocol: Protocol) -> Iterator[Cell]:
+    """Pass cells on as they are begun, and tell of each part but the first, which has been made by then."""
+    for before, cell in zip([*cells[:1], *cells], cells, strict=False):
+        if (before.shots, before.seed) != (cell.shots, cell.seed):
+            tell_part(cell, protocol)
+        yield cell
 
 
 def _results(head: dict[str, object], result: CellResult) -> pd.DataFrame:

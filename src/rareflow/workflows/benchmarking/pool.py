@@ -10,7 +10,7 @@ from rareflow.workflows.processes import in_processes, named
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterable
 
     from rareflow.evaluation.benchmark import Cell
     from rareflow.workflows.benchmarking.cells import Frames
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["compute"]
 
 
-def compute(cells: Sequence[Cell], bench: Bench, *, jobs: int) -> Generator[tuple[Cell, Frames]]:
+def compute(cells: Iterable[Cell], bench: Bench, *, jobs: int) -> Generator[tuple[Cell, Frames]]:
     """Compute cells and give each as it is done; close the iterator to stop the processes.
 
     Parameters
     ----------
     cells
-        In the order in which they are begun.
+        In the order in which they are begun; each is asked for when it is.
     bench
         Goes to each process once.
     jobs
