@@ -61,8 +61,9 @@ def test_the_table_of_results_is_what_the_committed_results_say():
     assert script.markdown() in README
 
 
-def test_what_tuning_adds_is_what_the_committed_results_say():
+@pytest.mark.parametrize("script", ["tuning", "drift"])
+def test_what_is_read_below_in_the_experiments_is_what_the_committed_results_say(script):
     folder = README_PATH.parent / "experiments"
-    command = [sys.executable, str(folder / "tuning.py"), "--report"]
+    command = [sys.executable, str(folder / f"{script}.py"), "--report"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert told.strip() in (folder / "README.md").read_text(encoding="utf-8")

@@ -30,7 +30,7 @@ __all__ = [
     "compare",
     "shown_counts",
     "summary_table",
-    "test_only_classes",
+    "unseen_counts",
 ]
 
 RAW, SMOTE, OURS = "RAW", "SMOTE", "rareflow"
@@ -95,7 +95,7 @@ def check_test_classes(train: Table, test: Table | Stream) -> None:
     DataError
         If there are any.
     """
-    if unseen := test_only_classes(train, test):
+    if unseen := unseen_counts(train, test):
         raise DataError(
             f"classes that occur in the test part only: {shown_names(shown_counts(unseen))}; no detector can "
             "learn them: add training rows of them, or leave them out of the test part with --unseen-classes "
@@ -103,7 +103,7 @@ def check_test_classes(train: Table, test: Table | Stream) -> None:
         )
 
 
-def test_only_classes(train: Table, test: Table | Stream) -> dict[str, int]:
+def unseen_counts(train: Table, test: Table | Stream) -> dict[str, int]:
     """Give the rows of each class that occurs in the test part only, the largest class first."""
     return {name: rows for name, rows in test.class_counts.items() if name not in train.class_counts}
 

@@ -13,7 +13,7 @@ from rareflow.data.alignment import Form, align
 from rareflow.data.stream import Stream
 from rareflow.data.table import Table
 from rareflow.errors import DataError
-from rareflow.evaluation.comparison import check_test_classes, shown_counts, test_only_classes
+from rareflow.evaluation.comparison import check_test_classes, shown_counts, unseen_counts
 from rareflow.evaluation.space import encode, row_ids
 from rareflow.generators.portable import PortableGenerator
 
@@ -59,7 +59,7 @@ def match_test_part(train: Table, test: T, fate: Fate | None = None, *, unseen_c
     whole = align(test, form, name=name)
     if unseen_classes == "error":
         check_test_classes(train, whole)
-    unseen = test_only_classes(train, whole)
+    unseen = unseen_counts(train, whole)
     matched = align(test, form, name=name, drops_unknown=True) if unseen else whole
     if not matched.class_counts:
         raise DataError(

@@ -1,0 +1,102 @@
+"""What an augmenter is worth where the test part has drifted: later rows, and attacks never seen in training.
+
+    RAREFLOW_DATA=FOLDER python experiments/drift.py
+    python experiments/drift.py --report
+
+KDD'99 (10 %), duplicates dropped, five classes. In each pair of parts a third of each class's kinds of
+attack, drawn at random, occurs in the test part alone; of every other label the first 70 % of the rows, in
+the order of the capture, train and the rest test. Cells are computed as `rareflow benchmark` does it.
+Writes ``drift.csv``, a row a cell and detector, and goes on where it was stopped.
+"""
+
+import os
+import sys
+from itertools import product
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from rareflow import load_table
+from rareflow.evaluation.benchmark import Protocol, make_part, run_cell
+from rareflow.evaluation.statistics import against
+from rareflow.workflows.settings import limit_threads
+
+FILE = Path(__file__).with_suffix(".csv")
+PAIRS = range(10)
+SHOTS = (10, 25, 100, None)
+AUGMENTERS = ("RAW", "class weights", "random oversampling", "SMOTE", "rareflow")
+NOVEL, EARLY = 0.35, 0.7
+OURS = "rareflow"
+KEY = ["shots", "pair", "augmenter"]
+
+
+def parts(labels: pd.Series, classes: pd.Series, pair: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Give the positions of a pair's training and test rows."""
+    rng = np.random.default_rng(pair)
+    kinds = labels.groupby(classes).unique()
+    novel = [
+        label
+        for each in kinds[kinds.map(len) > 1]
+        for label in rng.permutation(sorted(each))[: round(NOVEL * len(each))]
+    ]
+    by_label = labels.groupby(labels)
+    early = by_label.cumcount() < np.ceil(EARLY * by_label.transform("size"))
+    training = early & ~labels.isin(novel)
+    return np.flatnonzero(training), np.flatnonzero(~training)
+
+
+def run() -> None:
+    rows = pd.read_parquet(Path(os.environ["RAREFLOW_DATA"]) / "kddcup99_10percent.parquet").drop_duplicates()
+    with TemporaryDirectory() as folder:
+        five = Path(folder) / "kdd5.parquet"
+        rows.drop(columns="label").to_parquet(five, index=False)
+        table = load_table(str(five), label="category")
+    labels, classes = rows["label"].reset_index(drop=True), rows["category"].reset_index(drop=True)
+    done = pd.read_csv(FILE, keep_default_na=False) if FILE.exists() else pd.DataFrame(columns=KEY)
+    have = set(done[KEY].astype(str).itertuples(index=False, name=None))
+    protocol = Protocol()
+    for pair, shots in product(PAIRS, SHOTS):
+        key = {name: (str(shots or "all"), str(pair), name) for name in AUGMENTERS}
+        missing = [name for name in AUGMENTERS if key[name] not in have]
+        if not missing:
+            continue
+        train, test = map(table.take, parts(labels, classes, pair))
+        part = make_part(train, protocol, shots=shots, seed=pair, test=test)
+        for name in missing:
+            found = run_cell(part, name, protocol).scores
+            made = [(*key[name], detector, round(each.macro_f1, 5)) for detector, each in found.items()]
+            frame = pd.DataFrame(made, columns=[*KEY, "detector", "macro_f1"])
+            frame.to_csv(FILE, mode="a", header=not FILE.exists(), index=False)
+            print(f"pair {pair}, {shots or 'all'} shots, {name} done", flush=True)
+
+
+def markdown() -> str:
+    """Give the means by shots and augmenter, and rareflow against each: paired, Holm's p within the shots."""
+    results = pd.read_csv(FILE, keep_default_na=False)
+    lines = [f"| macro F1, % | {' | '.join(AUGMENTERS)} |", f"|---|{'---:|' * len(AUGMENTERS)}"]
+    gains = [f"| rareflow over | {' | '.join(AUGMENTERS[:-1])} |", f"|---|{'---:|' * (len(AUGMENTERS) - 1)}"]
+    for shots, own in results.groupby("shots", sort=False):
+        scores = 100 * own.pivot_table(index="pair", columns="augmenter", values="macro_f1")[list(AUGMENTERS)]
+        scores = scores.dropna()
+        name = f"{'all rows' if shots == 'all' else f'{shots} shots'}, {len(scores)} pairs"
+        lines.append(f"| {name} | {' | '.join(f'{m:.1f}' for m in scores.mean())} |")
+        over = [
+            f"{-e.difference:+.1f} [{-e.high:+.1f}, {-e.low:+.1f}], {e.p_holm:.2g}"
+            for e in against(scores, OURS)
+        ]
+        gains.append(f"| {name} | {' | '.join(over)} |")
+    return "\n".join([*lines, "", *gains])
+
+
+def main() -> None:
+    limit_threads(1)
+    if sys.argv[1:] != ["--report"]:
+        run()
+    print(markdown())
+
+
+if __name__ == "__main__":
+    main()
