@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 __all__ = ["ENDINGS", "open_source", "read", "read_frame"]
 
 ENDINGS = (".csv", ".csv.gz", ".arff", ".parquet")
-_ALIASES = {".txt": ".csv"}  # of one file that is named: in a folder, text may be anything
+_ALSO_CSV = ".txt"  # where the file itself is named: in a folder, text may be anything
 _MISSING = [*pa_csv.ConvertOptions().null_values, " "]
 
 _MARKS = {
@@ -98,7 +98,7 @@ def _find(source: str) -> list[Path]:
     """Give the files that a source names, sorted."""
     path = Path(source).expanduser()
     if path.is_file():
-        if _ending(path) is None and path.suffix.lower() not in _ALIASES:
+        if _ending(path) is None and path.suffix.lower() != _ALSO_CSV:
             raise DataError(
                 f"{source}: its ending is none of {', '.join(ENDINGS)}; convert the file or rename it"
             )
