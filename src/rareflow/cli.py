@@ -168,7 +168,7 @@ def _source(ctx: typer.Context, *, is_split: bool = True) -> DataSettings:
 
 
 def _settings(ctx: typer.Context) -> Settings:
-    """Build the settings that train, tune and evaluate share."""
+    """Build the settings that train, tune, benchmark and evaluate share."""
     from rareflow.workflows.settings import Settings
 
     shared = (

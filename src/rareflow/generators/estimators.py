@@ -191,7 +191,6 @@ class VAEWGANGP(BaseEstimator):
         kinds = torch.from_numpy(classes).to(device)
         training = Training(x, kinds, codec.layout, config, networks, source=seeded(draws, device))
         rows, spans = choose_anchors(classes, np.random.default_rng(assembly))
-        # Of the labels the dtype is wanted; of all rows in codec space what the training has is enough.
         return _Fit(training, codec, encoded.take(rows), spans, labels.iloc[:0], values, sampling, assembly)
 
     def _end(self, fit: _Fit) -> Self:
@@ -267,11 +266,9 @@ def fit_together(
 ) -> Sequence[VAEWGANGP]:
     """Fit generators on tables of their own, those of one shape in one program, and give them back.
 
-    A GPU is fast at it.
-
     Of one shape are those that differ in nothing but `random_state`, rows and what concerns sampling, where
     their tables have as many classes, scalars and blocks in codec space. Each does what `fit` would do but
-    for the rounding of sums, which grows with the steps, as between processors. A CPU gains little by it.
+    for the rounding of sums, which grows with the steps, as between processors. A GPU gains by it.
 
     Parameters
     ----------
