@@ -4,7 +4,9 @@ import multiprocessing
 import os
 import shutil
 import subprocess
+import threading
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow
@@ -14,7 +16,9 @@ import plotly.graph_objects as go
 import pytest
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
+from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
+from rareflow.tracking import active
 from rareflow.tracking.environment import git_commit, versions
 from rareflow.tracking.leftovers import sweep_children
 from rareflow.tracking.runs import child_run, parent_run
@@ -179,6 +183,19 @@ def test_the_parent_logs_system_metrics_unless_the_user_forbids_it(client):
                 multiprocessing.Event().wait(0.05)
         seen.append(any(key.startswith("system/") for key in client.get_run(run.id).data.metrics))
     assert seen == [True, False]
+
+
+def test_a_stop_does_not_wait_for_a_thread_that_waits_for_a_lock_left_locked(client, monkeypatch):
+    freed = threading.Event()
+    monkeypatch.setattr(SystemMetricsMonitor, "monitor", lambda _: freed.wait(60))
+    monkeypatch.setattr(active, "_PATIENCE_S", 0.1)
+    with suppress(KeyboardInterrupt), parent_run("study") as run:
+        watching = active.run_id_to_system_metrics_monitor[run.id]._process
+        raise KeyboardInterrupt
+    assert watching.is_alive()
+    assert client.get_run(run.id).info.status == "KILLED"
+    assert run.id not in active.run_id_to_system_metrics_monitor
+    freed.set()
 
 
 def test_a_child_is_nested_named_and_inherits_its_parents_source(client, parent_id):

@@ -18,7 +18,8 @@ pytestmark = pytest.mark.fault
 
 # A shell that starts a command in the background has it ignore Ctrl-C, and its children with it.
 SCRIPT = """\
-import signal, sys
+import faulthandler, signal, sys
+faulthandler.dump_traceback_later(300, exit=True)  # one that hangs says where
 signal.signal(signal.SIGINT, signal.default_int_handler)
 sys.path.insert(0, {root!r})
 from rareflow.cli import main
@@ -81,6 +82,32 @@ def test_a_termination_is_an_interrupt_inside_and_what_it_was_outside():
     with stoppable(), pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGTERM)
     assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_a_stop_that_a_library_takes_for_an_error_of_its_own_is_a_stop():
+    def making_of_a_class():
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as err:
+            raise RuntimeError("Error calling __set_name__") from err
+
+    with pytest.raises(KeyboardInterrupt), stoppable():
+        making_of_a_class()
+
+
+def test_an_error_that_nobody_stopped_stays_an_error():
+    with pytest.raises(ZeroDivisionError), stoppable():
+        _ = 1 / 0
+
+
+def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stoppable():
+            signal.raise_signal(signal.SIGINT)
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_other_errors_of_a_destructor_are_told_as_ever(monkeypatch):

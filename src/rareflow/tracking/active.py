@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from typing import TYPE_CHECKING
 
 import mlflow
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from rareflow.tracking.spooling.channel import Channel
 
 __all__ = ["end_active", "start_active"]
+
+_PATIENCE_S = 10  # for the thread that watches the system, where somebody waits for a stop
 
 
 def start_active(uri: str, name: str | None) -> mlflow.ActiveRun:
@@ -34,14 +37,20 @@ def start_active(uri: str, name: str | None) -> mlflow.ActiveRun:
 def end_active(uri: str, channel: Channel, status: str) -> None:
     """End MLflow's active run, which is that of the channel, and have nobody watch the system any more.
 
-    The points that were not sent yet to a server that is away are kept.
+    The points that were not sent yet to a server that is away are kept. Ctrl-C in the middle of an import may
+    have left Python's import lock locked for good, which the watching thread needs: where somebody stopped
+    the run it is waited for shortly, and ends with the process.
     """
-    active = channel.run_id
+    watching = run_id_to_system_metrics_monitor.pop(channel.run_id, None)
     try:
         ask(uri, lambda: mlflow.end_run(status))
+        if watching:
+            ending = threading.Thread(target=watching.finish, daemon=True)
+            ending.start()
+            ending.join(_PATIENCE_S if status == "KILLED" else None)
     except ServerAwayError:
         place = channel.spooled()
-        if watching := run_id_to_system_metrics_monitor.pop(active, None):
+        if watching:
             place.client.log_batch(place.run_id, metrics=list(watching.mlflow_logger.data))
     if channel.is_spooled:
         channel.end(status)
