@@ -57,18 +57,19 @@ def assert_numbers_return(before, kind):
     if entry["scalar"] is None:
         assert (now == was).all()
         return
-    whole = bool((was == np.round(was)).all())
-    if whole:
+    decimals = int(codec.scale["decimals"][0])
+    if decimals == 0:
         assert (now == np.round(now)).all()
+    unit = 10.0**-decimals if decimals >= 0 else 0.0
     single = before["v"].dtype.name.lower() == "float32"
     free = tolerance(was, codec) + 1e-7 * np.abs(was) * single
     if entry["block"] is not None:
         spike = encoded.modes[here, entry["block"]] < len(entry["modes"])
         assert (now[spike] == was[spike]).all()
         free[spike] = 0.0
-    exact = whole & (free < 0.4)
+    exact = (decimals == 0) & (free < 0.4)
     assert (now[exact] == was[exact]).all()
-    assert (np.abs(now - was)[~exact] <= (free + 0.5 * whole)[~exact]).all()
+    assert (np.abs(now - was)[~exact] <= (free + 0.5 * unit)[~exact]).all()
 
 
 def numbers_of(elements, missing):
@@ -105,6 +106,25 @@ def test_narrow_and_nullable_floats_return_too(kind, values, dtype):
 @LAW
 def test_integers_return_whole_and_exact_where_the_scale_allows(kind, values):
     assert_numbers_return(column(values, "int64"), kind)
+
+
+@pytest.mark.parametrize("kind", CODECS)
+@given(
+    counts=numbers_of(st.integers(-(10**6), 10**6), missing=True),
+    decimals=st.integers(1, 6),
+    dtype=st.sampled_from(["float64", "float32", "Float64", "float64[pyarrow]"]),
+)
+@LAW
+def test_numbers_of_some_decimals_return_with_no_more(kind, counts, decimals, dtype):
+    before = column(
+        [None if count is None else round(count / 10**decimals, decimals) for count in counts], dtype
+    )
+    back, _, _ = there_and_back(before, kind)
+    now = back["v"].dropna().to_numpy(dtype=float)
+    nearest = np.round(now, decimals)
+    if "32" in dtype:
+        nearest = nearest.astype(np.float32)
+    assert (now == nearest).all()
 
 
 @pytest.mark.parametrize("kind", CODECS)

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
@@ -38,11 +40,44 @@ def test_quantiles_are_numpy_s_bit_for_bit(numbers):
 @pytest.mark.parametrize("kind", CODECS)
 @given(numbers=columns())
 @LAW
-def test_range_wholeness_and_median_are_the_column_s(kind, numbers):
+def test_range_and_median_are_the_column_s(kind, numbers):
     one = fitted(numbers, kind)
     assert (one["low"], one["high"]) == (numbers.min(), numbers.max())
-    assert one["whole"] == all(number.is_integer() for number in numbers.tolist())
+    assert (one["decimals"] == 0) == all(number.is_integer() for number in numbers.tolist())
     assert one["centre"] == np.quantile(numbers, 0.5, method="lower")
+
+
+@given(
+    counts=st.lists(st.integers(-(10**9), 10**9), min_size=3, max_size=200),
+    decimals=st.integers(0, 6),
+    dtype=st.sampled_from(["float64", "float32"]),
+)
+@LAW
+def test_the_decimals_are_those_that_the_values_are_written_with(counts, decimals, dtype):
+    counts = np.array(counts) % 10**6 if dtype == "float32" else np.array(counts)
+    text = [f"{Decimal(int(count)).scaleb(-decimals):f}" for count in counts]
+    needed = (
+        max(len(value.rstrip("0").partition(".")[2]) for value in text if "." in value) if decimals else 0
+    )
+    numbers = np.array(text, dtype=dtype).astype(float)
+    assert fitted(numbers, "asinh")["decimals"] == needed
+    twice_rounded = np.nextafter(numbers, np.inf) if decimals and dtype == "float64" else numbers
+    assert fitted(twice_rounded, "asinh")["decimals"] == needed
+
+
+@pytest.mark.parametrize(
+    ("numbers", "decimals"),
+    [
+        ([0.1, 0.25, 1e300], 2),
+        ([1.0, 2.0, 1e300], 0),
+        ([0.1, 0.2, 1e-9], -1),
+        ([1 / 3, 2 / 3], -1),
+        ([1e-300, 0.0], -1),
+        ([0.1234567, 0.5], -1),
+    ],
+)
+def test_values_that_no_six_decimals_write_have_none(numbers, decimals):
+    assert fitted(np.array(numbers), "asinh")["decimals"] == decimals
 
 
 @given(numbers=columns(-1e6, 1e6))

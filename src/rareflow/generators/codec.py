@@ -9,7 +9,8 @@ splits on them: they become modes of a one-hot block and come back exact. What i
 - ``zscore``: the paper's Eq. 1, without spikes; kept as the paper's control.
 
 Categories, missing values and discrete numbers are modes too. All is fitted on training rows only. Numbers
-are float64 on the way: integers beyond 2**53 come back as a double near them, constants always exact.
+are float64 on the way: integers beyond 2**53 come back as a double near them, constants always exact. A
+column keeps its decimals: what is written with two of them, as rates often are, comes back with two.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class _Coded:
             _check_categories(column)
             return cls(column, (*column.categories, *gap))
         if column.kind is Kind.CONSTANT:
-            return cls(column, (values.dropna().iloc[0].item(),))
+            return cls(column, tuple(values.dropna().iloc[:1].tolist()))
         numbers, total = _numbers(values), weight.sum()
         if column.missing:
             here = ~np.isnan(numbers)

@@ -245,7 +245,9 @@ class PortableGenerator:
         }
         if scalars:
             names = ("low", "high", "centre", "shift", "spread", "scaled_low", "scaled_high")
-            forms |= {f"scalar.{name}": ("f8", scalars) for name in names} | {"scalar.whole": ("?", scalars)}
+            forms |= {f"scalar.{name}": ("f8", scalars) for name in names} | {
+                "scalar.decimals": ("i1", scalars)
+            }
             bend = {"asinh": ("scale", scalars), "quantile": ("references", scalars, None), "zscore": None}
             if further := bend[self.spec["codec"]]:
                 forms[f"scalar.{further[0]}"] = ("f8", *further[1:])
@@ -552,9 +554,15 @@ class PortableGenerator:
         t = rng.random(len(p))
         nearer = self._real(np.where(t < _EVEN, p, q))
         if self.spec["sampling"]["snap"] != "observed" and self._scale:
-            _straighten(nearer.scalars, self._columns["raw"], p, q, t, self._scale["whole"])
+            _straighten(nearer.scalars, self._columns["raw"], p, q, t, self._units)
             self._bound(nearer.scalars)
         return nearer
+
+    @cached_property
+    def _units(self) -> NDArray[np.float64]:
+        """What each scalar is counted in, as parts of one ``(S,)``: 100 is hundredths, 0 that it is not."""
+        decimals = self._scale["decimals"]
+        return np.where(decimals < 0, 0.0, 10.0 ** np.abs(decimals))
 
     def _bound(self, values: Array) -> None:
         """Keep scalars ``(S, N)`` within the observed range, in place."""
@@ -674,7 +682,7 @@ class PortableGenerator:
         elif self.spec["codec"] == "asinh":
             np.sinh(v, out=v)
             centre, factor = scale["centre"], scale["scale"]
-        _stretch(v, centre, factor, scale["whole"])
+        _stretch(v, centre, factor, self._units)
         self._bound(v)
         return v
 
@@ -912,24 +920,24 @@ def _unscale(
 
 
 @_compiled
-def _stretch(x: Array, centre: Array, factor: Array, whole: Array) -> None:  # pragma: no cover - compiled
-    """Stretch scalars ``(S, N)`` about their centres and round the whole ones, in place."""
+def _stretch(x: Array, centre: Array, factor: Array, units: Array) -> None:  # pragma: no cover - compiled
+    """Stretch scalars ``(S, N)`` about their centres and round those that are counted in units, in place."""
     for j in range(len(x)):
         for i in range(x.shape[1]):
             stretched = centre[j] + factor[j] * x[j, i]
-            x[j, i] = np.rint(stretched) if whole[j] else stretched
+            x[j, i] = np.rint(stretched * units[j]) / units[j] if units[j] else stretched
 
 
 @_compiled
 def _straighten(
-    nearer: Array, table: Array, p: Array, q: Array, t: Array, whole: Array
+    nearer: Array, table: Array, p: Array, q: Array, t: Array, units: Array
 ) -> None:  # pragma: no cover - compiled
     """Move ``(S, N)`` to the point at t on the line from column p of ``(S, A)`` to q, where they differ."""
     for j in range(len(nearer)):
         for i in range(len(p)):
             own, one, other = nearer[j, i], table[j, np.uintp(p[i])], table[j, np.uintp(q[i])]
             line = (1 - t[i]) * one + t[i] * other  # rounding may carry it beyond the last float
-            line = np.rint(line) if whole[j] else line
+            line = np.rint(line * units[j]) / units[j] if units[j] else line
             nearer[j, i] = own if (one == other) | np.isnan(line) else line
 
 
