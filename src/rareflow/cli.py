@@ -21,7 +21,8 @@ from rareflow.errors import ConfigError, RareflowError, SpooledError, lacks_memo
 from rareflow.redaction import redacted
 
 if TYPE_CHECKING:
-    from rareflow.workflows.settings import DataSettings, Settings
+    from rareflow.workflows.reading import DataSettings
+    from rareflow.workflows.settings import Settings
 
 __all__ = ["app", "main"]
 
@@ -150,7 +151,7 @@ def _options(
 
 def _source(ctx: typer.Context, *, is_split: bool = True) -> DataSettings:
     """Build the data settings from a command's options; only a split is troubled by a class of one row."""
-    from rareflow.workflows.settings import DataSettings
+    from rareflow.workflows.reading import DataSettings
 
     given = ctx.params
     return DataSettings(

@@ -14,11 +14,11 @@ from mlflow import MlflowClient
 from rareflow.cli import main
 from rareflow.generators.training import Training
 from rareflow.tracking.runs import Run
-from rareflow.workflows import settings
+from rareflow.workflows import reading
 from tests.workflows.commands import short_trainings
 
 STAGES = {
-    "preprocessing": (settings, "open_table", 1),
+    "preprocessing": (reading, "open_table", 1),
     "training": (Training, "turn", 150),  # of the trial that is drawn; those of the defaults are 100
     "logging artifacts": (Run, "log_folder", 2),
     "logging the model": (MlflowClient, "set_logged_model_tags", 1),

@@ -185,6 +185,7 @@ def test_the_parent_logs_system_metrics_unless_the_user_forbids_it(client):
     assert seen == [True, False]
 
 
+@pytest.mark.fault
 def test_a_stop_does_not_wait_for_a_thread_that_waits_for_a_lock_left_locked(client, monkeypatch):
     freed = threading.Event()
     monkeypatch.setattr(SystemMetricsMonitor, "monitor", lambda _: freed.wait(60))

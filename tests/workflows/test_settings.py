@@ -10,10 +10,20 @@ import pytest
 from rareflow.data.card import data_card
 from rareflow.data.schema import MAX_CATEGORIES
 from rareflow.errors import ConfigError, DataError
-from rareflow.workflows import settings
+from rareflow.workflows import reading, settings
 from rareflow.workflows.benchmarking.plan import BenchmarkSettings, facts_of, protocol_of
-from rareflow.workflows.settings import DataSettings, Settings, limit_threads
+from rareflow.workflows.reading import DataSettings
+from rareflow.workflows.settings import Settings, limit_threads
 from rareflow.workflows.studying.task import Task
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """What the screen says."""
+    lines = []
+    for module in (reading, settings):
+        monkeypatch.setattr(module, "say", lines.append)
+    return lines
 
 
 @pytest.mark.parametrize(
@@ -22,10 +32,8 @@ from rareflow.workflows.studying.task import Task
 )
 @pytest.mark.usefixtures("folder")
 def test_more_threads_than_cores_are_told_where_they_would_wait_for_each_other(
-    monkeypatch, jobs, n_threads, is_told
+    monkeypatch, told, jobs, n_threads, is_told
 ):
-    told = []
-    monkeypatch.setattr(settings, "say", told.append)
     monkeypatch.setattr(settings, "threadpool_limits", lambda _: None)
     monkeypatch.setattr(os, "cpu_count", lambda: 4)
     limit_threads(n_threads, jobs=jobs)
@@ -61,14 +69,14 @@ def test_every_row_of_a_test_file_is_scored_however_few_are_worked_on():
 
 @pytest.mark.usefixtures("folder")
 def test_of_a_file_that_is_read_whole_nothing_stays_in_memory_but_its_sample(monkeypatch):
-    opened, open_table = [], settings.open_table
+    opened, open_table = [], reading.open_table
 
     def watch(*args, **options):
         found = open_table(*args, **options)
         opened.append(weakref.ref(found))
         return found
 
-    monkeypatch.setattr(settings, "open_table", watch)
+    monkeypatch.setattr(reading, "open_table", watch)
     for name, frame in {"train": rows(a=60, b=30), "test": rows(a=20, b=7)}.items():
         frame.to_csv(f"{name}.csv", index=False)
     held = Settings(DataSettings("train.csv", label="label", sample_rows=40), test="test.csv")
@@ -78,9 +86,7 @@ def test_of_a_file_that_is_read_whole_nothing_stays_in_memory_but_its_sample(mon
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_training_table_decides_which_classes_of_a_test_file_are_dropped_or_merged(monkeypatch):
-    told = []
-    monkeypatch.setattr(settings, "say", told.append)
+def test_the_training_table_decides_which_classes_of_a_test_file_are_dropped_or_merged(told):
     files = rows(a=40, b=20, c=1, d=1), rows(a=5, b=1, c=3)
     train, test = parts(*files, rare_classes="drop")
     assert train.class_counts == {"a": 40, "b": 20}
@@ -101,9 +107,7 @@ def test_labels_are_classes_of_the_training_table_whether_they_are_read_as_numbe
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_test_file_cut_by_the_option_is_the_file_cut_by_hand_and_the_screen_says_what_is_gone(monkeypatch):
-    told = []
-    monkeypatch.setattr(settings, "say", told.append)
+def test_a_test_file_cut_by_the_option_is_the_file_cut_by_hand_and_the_screen_says_what_is_gone(told):
     train = rows(a=40, b=20, c=1)
     how = {"unseen_classes": "drop", "rare_classes": "drop"}
     cut = of_files(train, rows(a=5, b=2, c=1, d=1, e=1_200), **how)
@@ -211,9 +215,7 @@ LEAKS = (
 
 
 @pytest.mark.usefixtures("folder")
-def test_columns_that_give_the_label_away_are_told_once_and_stand_in_the_data_card(monkeypatch):
-    told = []
-    monkeypatch.setattr(settings, "say", told.append)
+def test_columns_that_give_the_label_away_are_told_once_and_stand_in_the_data_card(told):
     train, test = parts(two_labels(0), two_labels(1), categorical=("attack",))
     assert told == ["Reading train.csv ...", LEAKS, "Reading test.csv ..."]
     assert f"- {LEAKS}" in data_card(train).splitlines()
@@ -221,9 +223,7 @@ def test_columns_that_give_the_label_away_are_told_once_and_stand_in_the_data_ca
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_column_that_counts_the_rows_is_found_in_a_sample_of_them(monkeypatch):
-    told = []
-    monkeypatch.setattr(settings, "say", told.append)
+def test_a_column_that_counts_the_rows_is_found_in_a_sample_of_them(told):
     frame = pd.DataFrame({"id": range(3_000), "x": 1.5, "label": ["a", "b", "c"] * 1_000})
     parts(frame, frame, sample_rows=300)
     assert told[1].startswith("A sample of 300 of 3,000 rows")
@@ -231,9 +231,7 @@ def test_a_column_that_counts_the_rows_is_found_in_a_sample_of_them(monkeypatch)
 
 
 @pytest.mark.usefixtures("folder")
-def test_a_table_of_which_no_column_gives_the_label_away_is_read_without_a_word(monkeypatch):
-    told = []
-    monkeypatch.setattr(settings, "say", told.append)
+def test_a_table_of_which_no_column_gives_the_label_away_is_read_without_a_word(told):
     source = DataSettings("simulated-gas-pipeline", rows=600)
     assert source.table.notes == source.stream().notes
     assert told == ["Reading simulated-gas-pipeline ..."] * 2

@@ -23,7 +23,7 @@ from rareflow.workflows.spreadsheets import check_csv, defused
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from rareflow.workflows.settings import DataSettings
+    from rareflow.workflows.reading import DataSettings
 
 __all__ = ["run"]
 

@@ -11,7 +11,7 @@ from rareflow.workflows.progress import say, tell_rows
 from rareflow.workflows.spreadsheets import check_csv, defused
 
 if TYPE_CHECKING:
-    from rareflow.workflows.settings import DataSettings
+    from rareflow.workflows.reading import DataSettings
 
 __all__ = ["run"]
 

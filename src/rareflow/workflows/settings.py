@@ -1,4 +1,4 @@
-"""The settings that several commands share, and what they open: the table, its parts, the threads."""
+"""The settings that several commands share, and what comes of them: the table's parts, the threads."""
 
 from __future__ import annotations
 
@@ -11,82 +11,23 @@ from typing import TYPE_CHECKING, Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from rareflow.data.leaks import leak_note
-from rareflow.data.load import open_table
 from rareflow.data.names import joined_names, shell_names
 from rareflow.data.schema import MAX_CATEGORIES
 from rareflow.data.splits import KINDS, split_table
 from rareflow.errors import ConfigError, DataError
 from rareflow.workflows.matching import UNSEEN_CLASSES, match_test_part
 from rareflow.workflows.progress import say
+from rareflow.workflows.reading import DataSettings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from rareflow.data.checks import Fate
-    from rareflow.data.stream import Stream
     from rareflow.data.table import Table
-    from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["DataSettings", "Settings", "about_test_file", "check_launcher", "check_least", "limit_threads"]
+__all__ = ["Settings", "about_test_file", "check_launcher", "check_least", "limit_threads"]
 
 _LAUNCHERS = ("local", "dask")
 _CHOICES = {"split": KINDS, "device": ("auto", "cpu", "cuda"), "unseen_classes": UNSEEN_CLASSES}
-
-
-@dataclass(frozen=True)
-class DataSettings:
-    """How a table is read; every field as in `rareflow.data.load`'s functions."""
-
-    data: str
-    label: str = ""
-    drop: tuple[str, ...] = ()
-    recipe: str = ""
-    categorical: tuple[str, ...] = ()
-    infinities: str = ""
-    rare_classes: str = "error"
-    rows: int | None = None
-    sample_rows: int | None = None
-    seed: int = 0
-
-    def like(self, generator: PortableGenerator) -> DataSettings:
-        """Take the label's name from a generator where none is given."""
-        return self if self.label or self.recipe else replace(self, label=generator.spec["label"]["name"])
-
-    def stream(self) -> Stream:
-        """Open the table, checked and yet to be read; all of its rows, whatever `sample_rows` is."""
-        return _opened(self)
-
-    @property
-    def table(self) -> Table:
-        """The table, read once, or a sample of it."""
-        return self._read[0]
-
-    @cached_property
-    def _read(self) -> tuple[Table, Fate]:
-        """The table or its sample, and what became of classes of one row; nothing else stays in memory.
-
-        Columns that may give the label away are told, and noted for the data card. `prepare` does not come
-        here: it passes rows on frame by frame, where no column is seen whole.
-        """
-        stream = self.stream()
-        table = stream.table(self.sample_rows, seed=self.seed)
-        if len(table) < len(stream):
-            say(table.notes[-1])
-        if note := leak_note(table, of=len(stream)):
-            say(note)
-            table = replace(table, notes=(*table.notes, note))
-        return table, stream.fate
-
-    def test_table(self, test: str, unseen_classes: str = "error") -> Table:
-        """Read a test file, bring it to the table's form, and say what is left out; see `match_test_part`."""
-        table, fate = self._read
-        with about_test_file(test):
-            given = _opened(replace(self, data=test, rows=None), is_test=True)
-            matched = match_test_part(table, given, fate, unseen_classes=unseen_classes)
-            for note in matched.notes[len(given.notes) :]:
-                say(f"{test}: {note}")
-            return matched.table()
 
 
 @contextmanager
@@ -99,13 +40,6 @@ def about_test_file(test: str) -> Iterator[None]:
             raise
         message = str(err).replace("give --data", "give --test")
         raise DataError(message if message.startswith(f"{test}:") else f"{test}: {message}") from err
-
-
-def _opened(source: DataSettings, *, is_test: bool = False) -> Stream:
-    say(f"Reading {source.data} ...")
-    options = asdict(source)
-    del options["sample_rows"]
-    return open_table(**options, is_test=is_test)
 
 
 @dataclass(frozen=True)
@@ -169,9 +103,19 @@ class Settings:
         """The training and the test part."""
         table = self.source.table
         if self.test:
-            return table, self.source.test_table(self.test, self.unseen_classes)
+            return table, self._test_table()
         split = split_table(table, self.split, test_size=self.test_size, seed=self.seed)
         return table.take(split.train), table.take(split.test)
+
+    def _test_table(self) -> Table:
+        """Read the test file, bring it to the table's form, and say what is left out."""
+        source = self.source
+        with about_test_file(self.test):
+            given = replace(source, data=self.test, rows=None).stream(is_test=True)
+            matched = match_test_part(source.table, given, source.fate, unseen_classes=self.unseen_classes)
+            for note in matched.notes[len(given.notes) :]:
+                say(f"{self.test}: {note}")
+            return matched.table()
 
     def check_categories(self) -> None:
         """Refuse a table that a generator cannot learn; for commands that train one, first of all.

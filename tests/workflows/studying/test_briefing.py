@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from rareflow.tuning.study import open_study
-from rareflow.workflows.settings import DataSettings, Settings
+from rareflow.workflows.reading import DataSettings
+from rareflow.workflows.settings import Settings
 from rareflow.workflows.studying.briefing import Briefing
 
 

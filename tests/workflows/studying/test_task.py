@@ -2,7 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rareflow.workflows.settings import DataSettings, Settings
+from rareflow.workflows.reading import DataSettings
+from rareflow.workflows.settings import Settings
 from rareflow.workflows.studying.task import Task
 
 

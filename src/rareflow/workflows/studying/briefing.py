@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from rareflow.data.load import SIMULATED
 from rareflow.errors import StoreError
 from rareflow.redaction import without_secrets
-from rareflow.workflows.settings import DataSettings, Settings
+from rareflow.workflows.reading import DataSettings
+from rareflow.workflows.settings import Settings
 
 if TYPE_CHECKING:
     import optuna
