@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from itertools import islice
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-__all__ = ["in_processes", "named", "stop"]
+__all__ = ["in_processes", "named", "start", "stop"]
 
 _PATIENCE_S = 10  # for a process that is told to end
 
@@ -84,6 +85,19 @@ def in_processes(
         stop([worker.process for worker in workers], _PATIENCE_S)
 
 
+def start(process: SpawnProcess) -> None:
+    """Start a process that never hears Ctrl-C, not even while it imports: its parent alone heeds it.
+
+    Ctrl-C reaches the whole terminal, and a process takes over what its parent's thread has blocked.
+    """
+    resource_tracker.ensure_running()  # unblocks Ctrl-C where it is started itself
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        process.start()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+
+
 def stop(processes: Sequence[SpawnProcess], patience_s: float) -> None:
     """Ask processes to end, and end those that do not within so many seconds each."""
     for process in processes:
@@ -110,7 +124,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")
         self.connection, its_own = context.Pipe()
         self.process = context.Process(target=_serve, args=(work, n_threads, its_own))
-        self.process.start()
+        start(self.process)
         its_own.close()  # so that the pipe ends with the process
 
     def answer(self) -> Any:  # noqa: ANN401 - the work's own, or a RareflowError
@@ -127,8 +141,6 @@ class _Worker:
 
 def _serve(work: Callable[[Any], Any], n_threads: int, connection: Connection) -> None:
     """Compute the tasks that come through a pipe, in a process of its own."""
-    # Ctrl-C reaches the whole terminal: the parent alone heeds it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow_parent, daemon=True).start()
     listen()
     limit_threads(n_threads)

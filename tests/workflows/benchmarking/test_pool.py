@@ -1,4 +1,6 @@
 import multiprocessing
+import os
+import signal
 import time
 from contextlib import closing
 
@@ -8,6 +10,7 @@ from rareflow.errors import DataError, StoreError
 from rareflow.evaluation.benchmark import Cell
 from rareflow.workflows.benchmarking import pool
 from rareflow.workflows.benchmarking.pool import compute
+from rareflow.workflows.processes import start
 from tests.workflows.benchmarking.benches import FakeBench
 
 
@@ -71,3 +74,12 @@ def test_closing_the_cells_ends_the_processes_in_the_middle_of_their_work():
         start = time.monotonic()
     assert time.monotonic() - start < 5
     assert multiprocessing.active_children() == []
+
+
+def test_a_process_does_not_hear_ctrl_c_not_even_while_python_starts():
+    process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(0,))
+    start(process)
+    os.kill(process.pid, signal.SIGINT)
+    process.join()
+    assert process.exitcode == 0
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import signal
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rareflow.errors import RareflowError
 from rareflow.tracking.store import use_store
 from rareflow.workflows.interruption import stoppable
-from rareflow.workflows.processes import in_processes, stop
+from rareflow.workflows.processes import in_processes, start, stop
 from rareflow.workflows.progress import listen
 from rareflow.workflows.settings import limit_threads
 
@@ -44,7 +43,7 @@ def work_in_processes(post: Post, objective: Objective, *, jobs: int) -> None:
     workers = [context.Process(target=_worker, args=(post, objective)) for _ in range(jobs)]
     try:
         for worker in workers:
-            worker.start()
+            start(worker)
         for worker in workers:
             worker.join()
     finally:
@@ -81,9 +80,7 @@ def _value(objective: Objective, tasks: Sequence[tuple[Candidate, int]], task: i
 
 
 def _worker(post: Post, objective: Objective) -> None:
-    """Serve a post in a process of its own."""
-    # Ctrl-C reaches the whole terminal: the parent alone heeds it and passes it on, once, as a termination.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Serve a post in a process of its own, which hears of Ctrl-C from its parent, once, as a termination."""
     listen()
     limit_threads(objective.n_threads)
     try:
