@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from rareflow.data.names import split_names
-from rareflow.errors import ConfigError, RareflowError, SpooledError, lacks_memory
+from rareflow.errors import ConfigError, RareflowError, SpooledError, is_stop, lacks_memory
 from rareflow.redaction import redacted
 
 if TYPE_CHECKING:
@@ -576,18 +576,26 @@ def main(arguments: list[str] | None = None) -> NoReturn:
             # Typer gives the exit code of help and of Ctrl-C, and None where a command came to its end.
             code = app(words or ["--help"], prog_name="rareflow", standalone_mode=False) or 0
     except Exception as err:  # a user reads one line, whatever went wrong
-        code, message = _problem(err)
-        if isinstance(err, SpooledError):
-            typer.echo(err.result)
-        shown = f"rareflow: {' '.join(message.split())}"
-        if "--debug" in words:
-            shown = traceback.format_exc()
-            if redacted(shown) == shown:
-                raise
-        typer.echo(redacted(shown), err=True)
+        code = _fail(err, is_raised="--debug" in words)
     if code == _INTERRUPTED:
         typer.echo("rareflow: stopped; what was finished is kept, and the same command continues", err=True)
     sys.exit(code)
+
+
+def _fail(err: Exception, *, is_raised: bool) -> int:
+    """Say on one line what went wrong and give the exit code, or raise the error; a stop is said later."""
+    if is_stop(err):
+        return _INTERRUPTED
+    code, message = _problem(err)
+    if isinstance(err, SpooledError):
+        typer.echo(err.result)
+    shown = f"rareflow: {' '.join(message.split())}"
+    if is_raised:
+        shown = traceback.format_exc()
+        if redacted(shown) == shown:
+            raise err
+    typer.echo(redacted(shown), err=True)
+    return code
 
 
 def _problem(err: Exception) -> tuple[int, str]:

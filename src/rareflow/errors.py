@@ -15,6 +15,7 @@ __all__ = [
     "RareflowError",
     "SpooledError",
     "StoreError",
+    "is_stop",
     "lacks_memory",
 ]
 
@@ -100,3 +101,9 @@ def lacks_memory(err: BaseException) -> bool:
     kind = type(err).__name__
     is_named = isinstance(err, MemoryError) or kind == "OutOfMemoryError"  # the latter is torch's, of a GPU
     return is_named or (kind in _NO_MEMORY and _NO_MEMORY[kind] in str(err))
+
+
+def is_stop(err: BaseException) -> bool:
+    """Tell whether an error came of a Ctrl-C, as one does that stops the making of a class, or a closing."""
+    causes = (cause for cause in (err.__cause__, err.__context__) if cause is not None)
+    return isinstance(err, KeyboardInterrupt) or any(map(is_stop, causes))

@@ -186,6 +186,14 @@ def test_the_parent_logs_system_metrics_unless_the_user_forbids_it(client):
 
 
 @pytest.mark.fault
+def test_a_run_is_killed_by_a_stop_that_a_library_calls_an_error(client):
+    with suppress(RuntimeError), parent_run("study") as run:
+        raise RuntimeError("Error calling __set_name__") from KeyboardInterrupt()
+    assert status(client, run) == "KILLED"
+    assert client.list_artifacts(run.id) == []
+
+
+@pytest.mark.fault
 def test_a_stop_does_not_wait_for_a_thread_that_waits_for_a_lock_left_locked(client, monkeypatch):
     freed = threading.Event()
     monkeypatch.setattr(SystemMetricsMonitor, "monitor", lambda _: freed.wait(60))

@@ -12,6 +12,7 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from rareflow.workflows.interruption import stoppable
+from rareflow.workflows.reading import DataSettings
 from tests.workflows.commands import rareflow
 
 pytestmark = pytest.mark.fault
@@ -84,30 +85,20 @@ def test_a_termination_is_an_interrupt_inside_and_what_it_was_outside():
     assert signal.getsignal(signal.SIGTERM) == before
 
 
-def test_a_stop_that_a_library_takes_for_an_error_of_its_own_is_a_stop():
-    def making_of_a_class():
-        try:
-            signal.raise_signal(signal.SIGINT)
-        except KeyboardInterrupt as err:
-            raise RuntimeError("Error calling __set_name__") from err
+class Slow:
+    """Is stopped while a class is made that has it, which Python calls a `RuntimeError`."""
 
-    with pytest.raises(KeyboardInterrupt), stoppable():
-        making_of_a_class()
+    def __set_name__(self, *_):
+        signal.raise_signal(signal.SIGINT)
 
 
-def test_an_error_that_nobody_stopped_stays_an_error():
-    with pytest.raises(ZeroDivisionError), stoppable():
-        _ = 1 / 0
-
-
-def test_a_process_that_ignores_ctrl_c_goes_on_ignoring_it():
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        with stoppable():
-            signal.raise_signal(signal.SIGINT)
-        assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
-    finally:
-        signal.signal(signal.SIGINT, before)
+@pytest.mark.parametrize("debug", [(), ("--debug",)])
+@pytest.mark.usefixtures("folder")
+def test_a_stop_that_python_takes_for_an_error_of_a_class_in_the_making_is_a_stop(monkeypatch, debug):
+    monkeypatch.setattr(DataSettings, "stream", lambda _: type("Made", (), {"part": Slow()}))
+    ended = rareflow("prepare", "--out", "out.csv", *debug)
+    assert ended.code == 130
+    assert ended.said == ["rareflow: stopped; what was finished is kept, and the same command continues"]
 
 
 def test_other_errors_of_a_destructor_are_told_as_ever(monkeypatch):

@@ -20,6 +20,7 @@ import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, InputTag, Metric, Param
 
+from rareflow.errors import is_stop
 from rareflow.redaction import redacted
 from rareflow.tracking.active import end_active, start_active
 from rareflow.tracking.datasets import describe
@@ -53,7 +54,8 @@ class Run:
     """One run of the store, written through a channel: workers and threads share no hidden state.
 
     Leaving its ``with`` block ends it: ``FINISHED`` normally, ``FAILED`` with ``error.txt`` on an error,
-    ``KILLED`` on an exception that is no error (`KeyboardInterrupt`, `SystemExit`). Exceptions pass on.
+    ``KILLED`` on an exception that is no error (`KeyboardInterrupt`, `SystemExit`) or that came of Ctrl-C.
+    Exceptions pass on.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ class Run:
             return
         if error is None:
             self.end("FINISHED")
-        elif isinstance(error, Exception):
+        elif isinstance(error, Exception) and not is_stop(error):
             try:
                 self.log_text(redacted("".join(traceback.format_exception(kind, error, trace))), "error.txt")
             finally:

@@ -9,28 +9,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType
 
 __all__ = ["stoppable"]
 
 _AGAIN_S = 0.1
+_SIGNALS = (signal.SIGTERM, signal.SIGALRM)
 
 
 @contextmanager
 def stoppable() -> Iterator[None]:
     """Raise `KeyboardInterrupt` on a termination as on Ctrl-C, and again where it was lost.
 
-    Python raises it wherever it happens to be. In a destructor or a callback of a weak reference, which the
-    databases' libraries have many of, it drops it, and the work would go on as if nothing had been said; in
-    the making of a class it calls it a `RuntimeError`, and the stop would end as an error.
-    For the main thread only, as signals are. Who ignores Ctrl-C goes on ignoring it.
+    Python raises it wherever it happens to be, and drops it if that is a destructor or a callback of a weak
+    reference, which the databases' libraries have many of; the work would go on as if nothing had been said.
+    For the main thread only, as signals are.
     """
-    told = False
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal told
-        told = True
-        signal.default_int_handler(number, frame)
+    hook_before = sys.unraisablehook
+    handlers_before = {number: signal.signal(number, signal.default_int_handler) for number in _SIGNALS}
 
     def hook(dropped: Any) -> None:  # noqa: ANN401 - its type has no name at run time
         if dropped.exc_type is KeyboardInterrupt:
@@ -40,18 +35,9 @@ def stoppable() -> Iterator[None]:
         else:
             hook_before(dropped)
 
-    hook_before = sys.unraisablehook
-    heeded = [signal.SIGTERM, signal.SIGALRM]
-    if signal.getsignal(signal.SIGINT) == signal.default_int_handler:
-        heeded.append(signal.SIGINT)
-    handlers_before = {number: signal.signal(number, stop) for number in heeded}
     sys.unraisablehook = hook
     try:
         yield
-    except Exception as err:
-        if told:
-            raise KeyboardInterrupt from err
-        raise
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         sys.unraisablehook = hook_before
