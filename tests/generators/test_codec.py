@@ -125,6 +125,7 @@ def test_numbers_of_some_decimals_return_with_no_more(kind, counts, decimals, dt
     if "32" in dtype:
         nearest = nearest.astype(np.float32)
     assert (now == nearest).all()
+    assert not np.signbit(now[now == 0]).any()
 
 
 @pytest.mark.parametrize("kind", CODECS)

@@ -69,6 +69,7 @@ _MAX_THREADS = 8  # each holds a batch in memory
 _FILTER_ROUNDS = 4  # so many times the rows asked for are judged; then any will do
 _EARLY_TREES = (52, 56, 60, 69, 78, 88, 100)  # percent of the forest's, after which decided rows leave
 _SLACK = 0.01  # of a lead that decides
+_WHOLE = 2.0**53  # a double that is as large has no decimals
 _DEEPEST = 64  # levels of any tree, so that no walk goes round for ever
 _EVEN = 0.5
 _DAMAGED = "; the generator's files are damaged or were tampered with: load another copy"
@@ -920,12 +921,17 @@ def _unscale(
 
 
 @_compiled
+def _round(x: float, unit: float) -> float:  # pragma: no cover - compiled
+    """Round to parts of one, if any; what is beyond 2**53 is whole, and a zero has no sign."""
+    return np.rint(x * unit) / unit + 0.0 if unit and abs(x) < _WHOLE else x
+
+
+@_compiled
 def _stretch(x: Array, centre: Array, factor: Array, units: Array) -> None:  # pragma: no cover - compiled
     """Stretch scalars ``(S, N)`` about their centres and round those that are counted in units, in place."""
     for j in range(len(x)):
         for i in range(x.shape[1]):
-            stretched = centre[j] + factor[j] * x[j, i]
-            x[j, i] = np.rint(stretched * units[j]) / units[j] if units[j] else stretched
+            x[j, i] = _round(centre[j] + factor[j] * x[j, i], units[j])
 
 
 @_compiled
@@ -936,8 +942,8 @@ def _straighten(
     for j in range(len(nearer)):
         for i in range(len(p)):
             own, one, other = nearer[j, i], table[j, np.uintp(p[i])], table[j, np.uintp(q[i])]
-            line = (1 - t[i]) * one + t[i] * other  # rounding may carry it beyond the last float
-            line = np.rint(line * units[j]) / units[j] if units[j] else line
+            # Rounding may carry it beyond the last float.
+            line = _round((1 - t[i]) * one + t[i] * other, units[j])
             nearer[j, i] = own if (one == other) | np.isnan(line) else line
 
 

@@ -18,6 +18,7 @@ _CELLS = 2**_DEPTH  # between the quantiles kept a scalar, which are one more
 _REACH = 1e300  # scalars beyond it are scaled as if they stood there: differences never overflow
 _HALF = 0.5
 _MOST_DECIMALS = 6  # clocks count microseconds; further digits are a double's, not a device's
+_WHOLE = 2.0**53  # a double that is as large has no decimals
 _FEW = 100  # values that are looked at first: most columns have no decimals to keep, and show it at once
 
 Floats = NDArray[np.float64]
@@ -63,22 +64,22 @@ def fit_scalar(numbers: Floats, ordered: Floats, kind: str) -> dict[str, Any]:
 
 def _decimals(ordered: Floats) -> int:
     """Give how many decimals suffice to write sorted values, at most 6; -1 if some have more."""
-    some = ordered[:: len(ordered) // _FEW + 1]
+    values = ordered[np.abs(ordered) < _WHOLE]
+    some = values[:: len(values) // _FEW + 1]
     if not _is_written(some, _MOST_DECIMALS):
         return -1
-    return next((n for n in range(_MOST_DECIMALS + 1) if _is_written(ordered, n)), -1)
+    return next((n for n in range(_MOST_DECIMALS + 1) if _is_written(values, n)), -1)
 
 
 def _is_written(values: Floats, decimals: int) -> bool:
     """Say whether so many decimals write all values, or a neighbour: some readers of text round twice."""
     if not decimals:
         return bool((values == np.rint(values)).all())
-    with np.errstate(over="ignore", invalid="ignore"):
-        is_single = (values.astype(np.float32) == values).all()
-        stored = values.astype(np.float32 if is_single else np.float64)
-        unit = 10.0**decimals
-        away = (np.rint(values * unit) / unit).astype(stored.dtype) - stored
-        return bool((np.abs(away) <= np.spacing(np.abs(stored))).all())
+    is_single = (values.astype(np.float32) == values).all()
+    stored = values.astype(np.float32 if is_single else np.float64)
+    unit = 10.0**decimals
+    away = (np.rint(values * unit) / unit).astype(stored.dtype) - stored
+    return bool((np.abs(away) <= np.spacing(np.abs(stored))).all())
 
 
 def scale_numbers(numbers: Floats, one: dict[str, Any], kind: str) -> Floats:
