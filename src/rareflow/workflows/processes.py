@@ -7,6 +7,9 @@ import multiprocessing
 import os
 import signal
 import threading
+import time
+from contextlib import contextmanager, suppress
+from functools import partial
 from itertools import islice
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
@@ -17,11 +20,11 @@ from rareflow.workflows.progress import listen
 from rareflow.workflows.settings import limit_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-__all__ = ["in_processes", "named", "start", "stop"]
+__all__ = ["Worker", "in_processes", "named", "stop", "workers"]
 
 _PATIENCE_S = 10  # for a process that is told to end
 
@@ -60,13 +63,11 @@ def in_processes(
         If a process dies, as it does of a bug or where the system ends it for want of memory.
     """
     queue = iter(tasks)
-    workers: list[_Worker] = []
-    busy: dict[_Worker, Task] = {}
-    try:
-        for task in islice(queue, jobs):
-            workers.append(_Worker(work, n_threads))
-            workers[-1].connection.send(task)
-            busy[workers[-1]] = task
+    first = list(islice(queue, jobs))
+    with workers(partial(_serve, work, n_threads), len(first), _PATIENCE_S) as started:
+        busy = dict(zip(started, first, strict=True))
+        for worker, task in busy.items():
+            worker.send(task)
         while busy:
             ready = wait([worker.connection for worker in busy])
             answers = [
@@ -78,24 +79,28 @@ def in_processes(
                 if isinstance(answer, RareflowError):
                     raise named(name(task), answer) from answer
                 for following in islice(queue, 1):
-                    worker.connection.send(following)
+                    worker.send(following)
                     busy[worker] = following
                 yield task, answer
-    finally:
-        stop([worker.process for worker in workers], _PATIENCE_S)
 
 
-def start(process: SpawnProcess) -> None:
-    """Start a process that never hears Ctrl-C, not even while it imports: its parent alone heeds it.
+@contextmanager
+def workers(work: Callable[[Connection], None], count: int, patience_s: float) -> Iterator[list[Worker]]:
+    """Start processes that do this work, each at its end of a pipe, and stop those that are left.
 
-    Ctrl-C reaches the whole terminal, and a process takes over what its parent's thread has blocked.
+    They import side by side: what they work on is sent when all have started. Ctrl-C reaches the whole
+    terminal, but they never hear it, not even while they import: this process alone heeds it. They end with
+    it, also where it was killed and could tell nobody.
     """
-    resource_tracker.ensure_running()  # unblocks Ctrl-C where it is started itself
-    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    started: list[Worker] = []
     try:
-        process.start()
+        for _ in range(count):
+            started.append(Worker())  # noqa: PERF401 - one by one, so that those before it are stopped too
+        for worker in started:
+            worker.send(work)
+        yield started
     finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        stop([worker.process for worker in started], patience_s)
 
 
 def stop(processes: Sequence[SpawnProcess], patience_s: float) -> None:
@@ -114,18 +119,28 @@ def named(name: str, error: RareflowError) -> RareflowError:
     return error
 
 
-class _Worker:
-    """A process that computes one task at a time, and the pipe to it.
+class Worker:
+    """A process, and the pipe to it.
 
     An executor of the standard library has locks besides, which a Ctrl-C at a bad moment leaves locked.
     """
 
-    def __init__(self, work: Callable[[Any], Any], n_threads: int) -> None:
+    def __init__(self) -> None:
         context = multiprocessing.get_context("spawn")
         self.connection, its_own = context.Pipe()
-        self.process = context.Process(target=_serve, args=(work, n_threads, its_own))
-        start(self.process)
+        self.process = context.Process(target=_begin, args=(its_own,))
+        resource_tracker.ensure_running()  # unblocks Ctrl-C where it is started itself
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # as it is in the process then
+        try:
+            self.process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         its_own.close()  # so that the pipe ends with the process
+
+    def send(self, what: object) -> None:
+        """Send the work, or a task; of a process that is dead `answer` tells."""
+        with suppress(OSError):
+            self.connection.send(what)
 
     def answer(self) -> Any:  # noqa: ANN401 - the work's own, or a RareflowError
         """Wait for what becomes of the task that was sent."""
@@ -139,13 +154,26 @@ class _Worker:
             )
 
 
-def _serve(work: Callable[[Any], Any], n_threads: int, connection: Connection) -> None:
-    """Compute the tasks that come through a pipe, in a process of its own."""
+def _begin(connection: Connection) -> None:
+    """Do the work that comes through a pipe, in a process of its own."""
     threading.Thread(target=_follow_parent, daemon=True).start()
     listen()
+    _receive(connection)(connection)
+
+
+def _receive(connection: Connection) -> Any:  # noqa: ANN401 - work, or a task
+    """Give what comes through the pipe, or end: nobody is at the other end any more."""
+    try:
+        return connection.recv()
+    except EOFError:
+        raise SystemExit(1) from None
+
+
+def _serve(work: Callable[[Any], Any], n_threads: int, connection: Connection) -> None:
+    """Compute the tasks that come through a pipe."""
     limit_threads(n_threads)
     while True:
-        task = connection.recv()
+        task = _receive(connection)
         try:
             connection.send(work(task))
         except RareflowError as err:
@@ -153,7 +181,9 @@ def _serve(work: Callable[[Any], Any], n_threads: int, connection: Connection) -
 
 
 def _follow_parent() -> None:
-    """End with the parent, also where that was killed and could tell nobody."""
+    """End with the parent; who closes something at a termination may do so."""
     if parent := multiprocessing.parent_process():
         parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(_PATIENCE_S)
         os._exit(1)

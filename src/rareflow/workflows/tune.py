@@ -97,7 +97,8 @@ def run(settings: Settings, how: StudySettings) -> str:
     str
         What the study concludes, for the screen.
     """
-    limit_threads(settings.n_threads, jobs=1 if how.launcher == "dask" else how.jobs)
+    jobs = 1 if how.launcher == "dask" else how.jobs  # of this machine
+    limit_threads(settings.n_threads, jobs=jobs)
     settings.check_categories()
     _, test = settings.parts
     task = Task.read(settings, repeats=how.repeats, tune_rows=how.tune_rows)
@@ -115,7 +116,7 @@ def run(settings: Settings, how: StudySettings) -> str:
         winner = choose(
             study,
             task.fresh,
-            values=partial(values_in_processes, task.fresh, jobs=how.jobs) if how.jobs > 1 else None,
+            values=partial(values_in_processes, task.fresh, jobs=jobs) if jobs > 1 else None,
             on_score=lambda who, value: say(f"{who}: val_macro_f1 {value:.4f}"),
         )
         _log_winner(parent, winner)

@@ -22,3 +22,8 @@ class FakeBench:
         if cell.augmenter == "sleeps":
             time.sleep(600)
         return {"results": cell.seed}
+
+
+def rest(_connection):
+    """Work that takes a minute."""
+    time.sleep(60)

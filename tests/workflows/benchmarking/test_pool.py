@@ -1,16 +1,21 @@
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
 from contextlib import closing
+from multiprocessing.connection import Connection
+from pathlib import Path
 
+import psutil
 import pytest
 
 from rareflow.errors import DataError, StoreError
 from rareflow.evaluation.benchmark import Cell
 from rareflow.workflows.benchmarking import pool
 from rareflow.workflows.benchmarking.pool import compute
-from rareflow.workflows.processes import start
+from rareflow.workflows.processes import Worker
 from tests.workflows.benchmarking.benches import FakeBench
 
 
@@ -77,9 +82,28 @@ def test_closing_the_cells_ends_the_processes_in_the_middle_of_their_work():
 
 
 def test_a_process_does_not_hear_ctrl_c_not_even_while_python_starts():
-    process = multiprocessing.get_context("spawn").Process(target=time.sleep, args=(0,))
-    start(process)
-    os.kill(process.pid, signal.SIGINT)
-    process.join()
-    assert process.exitcode == 0
+    worker = Worker()
+    os.kill(worker.process.pid, signal.SIGINT)
+    worker.send(Connection.close)
+    worker.process.join()
+    assert worker.process.exitcode == 0
     assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+def test_a_process_ends_with_its_parent_also_where_that_could_tell_nobody(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(
+        "import sys, time\n"
+        f"sys.path.insert(0, {str(Path(__file__).parents[3])!r})\n"
+        "from rareflow.workflows.processes import Worker\n"
+        "from tests.workflows.benchmarking.benches import rest\n"
+        "if __name__ == '__main__':\n"
+        "    worker = Worker()\n"
+        "    worker.send(rest)\n"
+        "    print(worker.process.pid, flush=True)\n"
+        "    time.sleep(60)\n"
+    )
+    with subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True) as parent:
+        process = psutil.Process(int(parent.stdout.readline()))
+        parent.kill()
+    process.wait(timeout=40)

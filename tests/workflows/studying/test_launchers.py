@@ -1,7 +1,10 @@
 """What processes share of a study besides its trials, which the end-to-end tests run."""
 
 import os
+import signal
+from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ from rareflow.errors import ConfigError
 from rareflow.evaluation.detectors import DETECTORS
 from rareflow.tuning.space import Candidate
 from rareflow.workflows.processes import in_processes
+from rareflow.workflows.studying import launchers
 from rareflow.workflows.studying.launchers import values_in_processes
 from tests.tuning.test_objective import FORGING, TINY, objective
 
@@ -24,6 +28,28 @@ def test_a_finalist_that_cannot_be_scored_ends_with_its_split_and_the_reason():
     wrong = Candidate(TINY | {"latent_dim": 0}, {"few": 60})
     with pytest.raises(ConfigError, match="fresh split 1: latent_dim=0 must be"):
         values_in_processes(objective(repeats=1), [Candidate(), wrong], jobs=2)
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """A post at which every worker is killed, as the system does for want of memory."""
+
+    uri: str
+
+    def open(self, _seed):
+        return None
+
+    def serve(self, _study, _objective):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_worker_that_is_killed_is_told_with_what_mends_it(monkeypatch, tmp_path):
+    told = []
+    monkeypatch.setattr(launchers, "say", told.append)
+    post = Deadly(f"sqlite:///{tmp_path}/mlflow.db")
+    launchers.work_in_processes(post, SimpleNamespace(n_threads=1, seed=0), jobs=2)
+    start = "A worker was killed by signal 9, perhaps for want of memory, of which fewer --jobs need less; "
+    assert told == [f"{start}others that go on: {left}" for left in (1, 0)]
 
 
 def pools(own, _task):

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import multiprocessing
 from functools import partial
-from typing import TYPE_CHECKING
+from multiprocessing.connection import wait
+from typing import TYPE_CHECKING, Any
 
 from rareflow.errors import RareflowError
 from rareflow.tracking.store import use_store
 from rareflow.workflows.interruption import stoppable
-from rareflow.workflows.processes import in_processes, start, stop
-from rareflow.workflows.progress import listen
+from rareflow.workflows.processes import in_processes, workers
+from rareflow.workflows.progress import say
 from rareflow.workflows.settings import limit_threads
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
 
     from rareflow.tuning.objective import Objective
     from rareflow.tuning.space import Candidate
@@ -39,15 +41,17 @@ def work_in_processes(post: Post, objective: Objective, *, jobs: int) -> None:
     jobs
         Processes, >= 2.
     """
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=_worker, args=(post, objective)) for _ in range(jobs)]
-    try:
-        for worker in workers:
-            start(worker)
-        for worker in workers:
-            worker.join()
-    finally:
-        stop([worker for worker in workers if worker.is_alive()], _PATIENCE_S)
+    with workers(partial(_work, post, objective), jobs, _PATIENCE_S) as started:
+        running: dict[Any, SpawnProcess] = {each.process.sentinel: each.process for each in started}
+        while running:
+            for ended in wait(running):
+                process = running.pop(ended)
+                process.join()
+                if (code := process.exitcode or 0) < 0:
+                    say(
+                        f"A worker was killed by signal {-code}, perhaps for want of memory, of which fewer "
+                        f"--jobs need less; others that go on: {len(running)}"
+                    )
 
 
 def values_in_processes(
@@ -79,9 +83,8 @@ def _value(objective: Objective, tasks: Sequence[tuple[Candidate, int]], task: i
     return objective.repeat(*tasks[task])
 
 
-def _worker(post: Post, objective: Objective) -> None:
+def _work(post: Post, objective: Objective, _: Connection) -> None:
     """Serve a post in a process of its own, which hears of Ctrl-C from its parent, once, as a termination."""
-    listen()
     limit_threads(objective.n_threads)
     try:
         use_store(post.uri)
