@@ -7,6 +7,7 @@ import typer
 import yaml
 
 from rareflow.cli import app, main
+from rareflow.workflows import doctor, tune, worker
 
 ROOT = Path(__file__).parents[1]
 ENTRY_POINTS = yaml.safe_load((ROOT / "MLproject").read_text(encoding="utf-8"))["entry_points"]
@@ -66,6 +67,32 @@ def test_an_entry_points_defaults_are_read_as_the_commands_own(entry_point):
     assert {key: read[key] for key in defaults} == {
         key: option.default for key, option in options(name).items()
     }
+
+
+@pytest.mark.parametrize(
+    ("given", "told", "used"),
+    [
+        ("", "", "sqlite:///optuna.db"),
+        ("", "sqlite:///told.db", "sqlite:///told.db"),
+        ("sqlite:///given.db", "sqlite:///told.db", "sqlite:///given.db"),
+    ],
+)
+@pytest.mark.parametrize(
+    "entry_point", [name for name, each in ENTRY_POINTS.items() if "storage" in each["parameters"]]
+)
+def test_an_entry_points_storage_is_the_one_given_else_the_environments_else_a_file_here(
+    entry_point, given, told, used, monkeypatch
+):
+    heard = []
+    monkeypatch.setattr(tune, "run", lambda _, how: heard.append(how.storage))
+    monkeypatch.setattr(worker, "run", lambda how: heard.append(how.storage))
+    monkeypatch.setattr(doctor, "run", lambda *, storage: heard.append(storage))
+    monkeypatch.setenv("RAREFLOW_STORAGE", told)
+    defaults = {name: str(spec["default"]) for name, spec in ENTRY_POINTS[entry_point]["parameters"].items()}
+    values = defaults | ({"storage": given} if given else {})
+    with pytest.raises(SystemExit) as end:
+        main([word.format(**values) for word in words_of(entry_point)[4:]])
+    assert (end.value.code, heard) == (0, [used])
 
 
 @pytest.mark.parametrize("name", COMMANDS)

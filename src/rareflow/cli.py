@@ -9,6 +9,7 @@ and no missing values: an empty text leaves an option unset.
 from __future__ import annotations
 
 import errno
+import os
 import sys
 import traceback
 from importlib.metadata import version
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 
 _FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
+_STORAGE = "RAREFLOW_STORAGE"
 _LARGEST_SEED, _MOST_SEEDS = 4_000_000_000, 100_000_000  # together with the splits below 2**32
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -117,7 +119,8 @@ Experiment = Annotated[
 NThreads = Annotated[int, typer.Option(help="Threads of each process.", min=1)]
 Device = Annotated[str, typer.Option(help="Where generators train: auto, cpu or cuda.")]
 Storage = Annotated[
-    str, typer.Option(help="Optuna's database, an SQLAlchemy URL.", envvar="RAREFLOW_STORAGE")
+    str,
+    typer.Option(help="Optuna's database, an SQLAlchemy URL. Unset: sqlite:///optuna.db.", envvar=_STORAGE),
 ]
 Model = Annotated[
     str, typer.Option(help="Generator: models:/NAME@ALIAS, models:/NAME/VERSION or another MLflow model URI.")
@@ -206,7 +209,7 @@ def tune(
         int, typer.Option(help="Training rows used in a trial; the largest classes are thinned first.", min=2)
     ] = 20_000,
     jobs: Annotated[int, typer.Option(help="Processes that share the trials.", min=1)] = 1,
-    storage: Storage = "sqlite:///optuna.db",
+    storage: Storage = "",
     study_name: Annotated[
         str, typer.Option(help="Study to make or continue. Unset: named after data and protocol.")
     ] = "",
@@ -225,13 +228,15 @@ def tune(
     """Tune a generator, score the winner beside RAW and SMOTE, and register it."""
     from rareflow.workflows import tune as workflow
 
-    how = workflow.StudySettings(n_trials, repeats, tune_rows, jobs, storage, study_name, launcher, scheduler)
+    how = workflow.StudySettings(
+        n_trials, repeats, tune_rows, jobs, _database(storage), study_name, launcher, scheduler
+    )
     typer.echo(workflow.run(_settings(ctx), how))
 
 
 @app.command()
 def worker(
-    storage: Storage = "sqlite:///optuna.db",
+    storage: Storage = "",
     study_name: Annotated[
         str, typer.Option(help="Study to join, as `rareflow tune` says it. Unset: the only one in --storage.")
     ] = "",
@@ -246,7 +251,7 @@ def worker(
     """Join a study that tune has opened, from any machine, and work until its trials are done."""
     from rareflow.workflows import worker as workflow
 
-    how = workflow.WorkerSettings(storage, study_name, data, jobs, n_threads, device)
+    how = workflow.WorkerSettings(_database(storage), study_name, data, jobs, n_threads, device)
     typer.echo(workflow.run(how))
 
 
@@ -527,11 +532,16 @@ def sync(
 
 
 @app.command()
-def doctor(storage: Storage = "sqlite:///optuna.db", debug: Debug = False) -> None:
+def doctor(storage: Storage = "", debug: Debug = False) -> None:
     """Tell versions, stores and device, what is missing and how to get it."""
     from rareflow.workflows import doctor as workflow
 
-    typer.echo(workflow.run(storage=storage))
+    typer.echo(workflow.run(storage=_database(storage)))
+
+
+def _database(storage: str) -> str:
+    """Give the study's database; of an empty one, MLproject's, Typer does not ask the environment."""
+    return storage or os.environ.get(_STORAGE) or "sqlite:///optuna.db"
 
 
 def _value(err: Exception) -> str:

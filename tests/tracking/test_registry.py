@@ -25,14 +25,14 @@ from rareflow.tracking.registry import load_generator, register
 from tests.tracking.models import CLASS_ROWS, NAME, plant
 
 
-def add(logged, name, value, *, digest="d", protocol="p"):
+def add(logged, name, value, *, digest="d", protocol="p", card="# card"):
     return register(
         logged[1],
         name,
         val_macro_f1=value,
         data_digest=digest,
         protocol=protocol,
-        card="# card",
+        card=card,
         tags={"a": "b"},
     )
 
@@ -83,6 +83,30 @@ def test_a_version_bears_its_card_its_tags_and_its_score_to_the_last_digit(clien
     sha256 = version.tags.pop("rareflow.sha256")
     assert re.fullmatch("[0-9a-f]{64}", sha256)
     assert version.tags == {"a": "b", "val_macro_f1": repr(0.1 + 0.2), "data_digest": "d", "protocol": "p"}
+
+
+LAST = "\n\nThe card goes on: the whole of it is `model_card.md` among the artifacts of run `{}`.\n"
+
+
+@pytest.mark.parametrize("length", [4_999, 5_000])
+def test_a_card_that_the_registry_can_hold_is_the_description_as_it_is(length, client, logged):
+    card = ("é" * 9 + "\n") * 499 + "é" * (length - 4_990)
+    made = add(logged, "held", 0.5, card=card)
+    assert client.get_model_version("held", made.version).description == card
+
+
+@pytest.mark.parametrize("length", [1, 7, 60, 61, 62, 63, 5_000])
+def test_a_longer_card_is_cut_at_a_lines_end_and_its_last_line_says_where_the_whole_is(
+    length, client, logged
+):
+    line, last = "é" * length + "\n", LAST.format(logged[1].run_id)
+    made = add(logged, "cut", 0.5, card="# card\n" + line * (5_001 // len(line) + 1))
+    description = client.get_model_version("cut", made.version).description
+    assert len(description) <= 5_000, "PostgreSQL refuses what is longer"
+    assert description.endswith(last)
+    lines = description.removesuffix(last).split("\n")
+    assert lines == ["# card", *["é" * length] * (len(lines) - 1)], "no line is cut in two"
+    assert len(description) + len(line) > 5_000, "another line would be too long"
 
 
 def test_a_registration_that_is_interrupted_leaves_no_version(client, logged, monkeypatch):

@@ -16,9 +16,10 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
+from rareflow.errors import StoreError
 from rareflow.workflows import cluster
 from rareflow.workflows.studying import briefing
-from tests.workflows.clusters import dask_cluster
+from tests.workflows.clusters import dask, dask_cluster
 from tests.workflows.commands import rareflow, workplace
 from tests.workflows.servers import free_port
 
@@ -177,6 +178,39 @@ def test_workers_that_end_too_slowly_do_not_hide_what_stopped_the_study(schedule
     post = SimpleNamespace(storage="", study_name="", n_trials=1)
     with pytest.raises(KeyboardInterrupt):
         cluster.work_on_cluster(post, scheduler=scheduler, jobs=1, n_threads=1, device="cpu", done=lambda: 0)
+
+
+@pytest.mark.parametrize(
+    ("stopped_by", "ends_with", "says"),
+    [
+        (None, StoreError, "the Dask cluster {} was lost ("),
+        (KeyboardInterrupt, KeyboardInterrupt, ""),
+        (SystemExit(130), SystemExit, "130"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_a_scheduler_that_goes_away_in_mid_work_is_one_line_and_hides_nothing_that_stopped_the_study(
+    stopped_by, ends_with, says, monkeypatch
+):
+    follow, port = cluster._follow, free_port()
+    address = f"tcp://127.0.0.1:{port}"
+
+    def lost(*words):
+        process.kill()
+        process.wait()
+        if stopped_by:
+            raise stopped_by
+        follow(*words)
+
+    monkeypatch.setattr(cluster, "_follow", lost)
+    post = SimpleNamespace(storage="", study_name="", n_trials=1)
+    how = {"scheduler": address, "jobs": 2, "n_threads": 1, "device": "cpu", "done": lambda: 0}
+    with dask("scheduler", "--host", "127.0.0.1", "--port", port) as process:
+        with pytest.raises(ends_with) as caught:
+            cluster.work_on_cluster(post, **how)
+        assert str(caught.value).startswith(says.format(address))
+        if not stopped_by:
+            assert str(caught.value).endswith("; mend it and run the same command again")
 
 
 def test_an_order_shows_no_password():

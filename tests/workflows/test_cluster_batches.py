@@ -288,7 +288,7 @@ def test_only_two_parts_a_thread_are_asked_for_before_theirs_is_taken(threads, m
 )
 def test_a_cluster_that_is_lost_is_one_line(error, said):
     lost = cluster_batches._drawn(Cluster([1], error), None, [1])
-    with pytest.raises(StoreError) as caught, cluster_batches._explained("tcp://host:8786"):
+    with pytest.raises(StoreError) as caught, cluster.explained("tcp://host:8786"):
         next(lost)
     assert str(caught.value).startswith(f"the Dask cluster tcp://host:8786 {said}")
 

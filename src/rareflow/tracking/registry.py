@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from rareflow.tracking.runs import Run
 
 __all__ = [
+    "MODEL_CARD",
     "RECOMMENDED",
     "Loaded",
     "Registered",
@@ -45,11 +46,15 @@ __all__ = [
     "register",
 ]
 
+MODEL_CARD = "model_card.md"
+"""The artifact of a version's run that holds its whole card."""
+
 RECOMMENDED = "recommended"
 """Tag of a version: ``true`` or ``false``, whether its study found that augmenting helps."""
 
 _SHA256 = "rareflow.sha256"
 _CLASS_ROWS = "class_rows"
+_DESCRIPTION_CHARS = 5_000  # as MLflow's column has it: PostgreSQL refuses what is longer, SQLite does not
 _PACKAGES = ("mlflow", "numba", "numpy", "pandas", "safetensors", "threadpoolctl")
 
 
@@ -172,7 +177,8 @@ def register(
     data_digest, protocol
         The data and the way of scoring; scores are compared only where both are equal.
     card
-        The model card, Markdown: the version's description.
+        The model card, Markdown: the version's description. Of one too long for that it is the beginning;
+        the run that logged the model has the whole as its artifact `MODEL_CARD`.
     tags
         Further tags of the version.
     """
@@ -187,12 +193,21 @@ def register(
     made = mlflow.register_model(model.model_uri, name, tags={**tags, **own, OPEN: "open"})
     version = str(made.version)
     try:
-        client.update_model_version(name, version, description=card)
+        client.update_model_version(name, version, description=_description(card, model.run_id))
         alias, reason = election.settle(version)
     except BaseException:  # Ctrl-C too: a version has its card and its alias, or is not there
         election.withdraw(version)
         raise
     return Registered(name, version, alias, reason)
+
+
+def _description(card: str, run_id: str | None) -> str:
+    """Give a card as the registry holds it: a longer one is cut at a line's end and says where it goes on."""
+    if len(card) <= _DESCRIPTION_CHARS:
+        return card
+    last = f"\n\nThe card goes on: the whole of it is `{MODEL_CARD}` among the artifacts of run `{run_id}`.\n"
+    # One character more than there is room for, which may be the line's end.
+    return card[: _DESCRIPTION_CHARS - len(last) + 1].rpartition("\n")[0] + last
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
 import time
 import uuid
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from rareflow.workflows.studying.post import Post
 
-__all__ = ["check_scheduler", "connected", "work_on_cluster"]
+__all__ = ["check_scheduler", "connected", "explained", "strange", "work_on_cluster"]
 
 _POLL_S = 1.0
 _ANSWER_S = 10
@@ -82,21 +84,24 @@ def work_on_cluster(
     Raises
     ------
     StoreError
-        If no worker came to its end.
+        If no worker came to its end, or the cluster is lost.
     """
     import distributed  # noqa: PLC0415 - an extra
 
     with connected(scheduler) as client, client.as_current():
         order = _Order(post.storage, post.study_name, n_threads, device, f"rareflow-stop-{uuid.uuid4().hex}")
-        stop = distributed.Event(order.stop, client=client)
-        futures = [client.submit(_serve, order, pure=False) for _ in range(jobs)]
+        with explained(scheduler):
+            stop = distributed.Event(order.stop, client=client)
+            futures = [client.submit(_serve, order, pure=False) for _ in range(jobs)]
         try:
             _follow(futures, done, post.n_trials)
         finally:
-            stop.set()
-            with suppress(TimeoutError):
+            # A cluster that is lost by now hides nothing that stopped this; else `gather` says it.
+            with suppress(OSError, RuntimeError, CancelledError):  # the first holds TimeoutError too
+                stop.set()
                 distributed.wait(futures, timeout=2 * _PATIENCE_S)
-        ended = client.gather(futures)
+        with explained(scheduler):
+            ended = client.gather(futures)
     for each in ended:
         say(f"A worker on {each.host} ended with exit code {each.code}: {each.said}")
     if not any(each.code in {0, SpooledError.exit_code} for each in ended):
@@ -131,6 +136,39 @@ def connected(address: str) -> Iterator[Any]:
     logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # what it has to say, it raises too
     with client:
         yield client
+
+
+@contextmanager
+def explained(scheduler: str) -> Iterator[None]:
+    """Say in one line what is wrong with a cluster.
+
+    Raises
+    ------
+    StoreError
+        If the cluster is lost, or its scheduler cannot read a task.
+    """
+    import distributed  # noqa: PLC0415 - an extra
+
+    try:
+        yield
+    except (CancelledError, distributed.KilledWorker, OSError) as err:
+        raise StoreError(
+            f"the Dask cluster {scheduler} was lost ({_reason(err)}); mend it and run the same command again"
+        ) from err
+    except RuntimeError as err:  # all that Dask raises where the scheduler cannot read a task
+        raise strange(f"scheduler {scheduler}", err) from err
+
+
+def strange(who: str, err: BaseException) -> StoreError:
+    """Give the refusal of a machine of the cluster that cannot read a task."""
+    return StoreError(
+        f"the Dask {who} cannot run this version of rareflow ({_reason(err)}); install it where scheduler "
+        "and workers run"
+    )
+
+
+def _reason(err: BaseException) -> str:
+    return re.sub(r"\s+", " ", str(err))[:300]
 
 
 def _follow(futures: list[Any], done: Callable[[], int], n_trials: int) -> None:

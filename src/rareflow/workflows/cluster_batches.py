@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import platform
-import re
 import threading
 from collections import deque
-from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,7 +16,7 @@ from rareflow.errors import ConfigError, StoreError
 from rareflow.redaction import redacted, without_secrets
 from rareflow.tracking.joining import visit_store
 from rareflow.tracking.registry import load_generator
-from rareflow.workflows.cluster import connected
+from rareflow.workflows.cluster import connected, explained, strange
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
@@ -32,7 +30,6 @@ if TYPE_CHECKING:
 __all__ = ["batches_on_cluster"]
 
 _AHEAD = 2  # parts a thread of the cluster that are begun before they are taken: one is drawn, one waits
-_STRANGE = "cannot run this version of rareflow ({}); install it where scheduler and workers run"
 _LOADING = threading.Lock()
 
 
@@ -90,7 +87,7 @@ def batches_on_cluster(
 
         def batches(wanted: pd.DataFrame, *, seed: int) -> Iterator[pd.DataFrame]:
             parts = loaded.generator.parts(wanted, seed=seed)
-            with _explained(scheduler):
+            with explained(scheduler):
                 if not _threads(client):
                     say(f"The Dask cluster {scheduler} has no worker yet; waiting for one")
                     client.wait_for_workers(1)
@@ -101,30 +98,11 @@ def batches_on_cluster(
         yield batches
 
 
-@contextmanager
-def _explained(scheduler: str) -> Iterator[None]:
-    """Say in one line what is wrong with a cluster."""
-    import distributed  # noqa: PLC0415 - an extra
-
-    try:
-        yield
-    except (CancelledError, distributed.KilledWorker, OSError) as err:
-        raise StoreError(
-            f"the Dask cluster {scheduler} was lost ({_reason(err)}); mend it and run the same command again"
-        ) from err
-    except RuntimeError as err:  # all that Dask raises where the scheduler cannot read a task
-        raise StoreError(f"the Dask scheduler {scheduler} {_STRANGE.format(_reason(err))}") from err
-
-
 def _check_workers(client: Any) -> None:  # noqa: ANN401 - Dask is an extra
     """Refuse workers that cannot read a task: Dask itself would wait for them for ever."""
     for worker, answer in client.run(_hello, on_error="return").items():
         if isinstance(answer, Exception) and not isinstance(answer, OSError):  # not one that just left
-            raise StoreError(f"the Dask worker {worker} {_STRANGE.format(_reason(answer))}")
-
-
-def _reason(err: BaseException) -> str:
-    return re.sub(r"\s+", " ", str(err))[:300]
+            raise strange(f"worker {worker}", answer)
 
 
 def _drawn(client: Any, source: _Source, parts: Iterable[Mapping[str, Any]]) -> Iterator[pd.DataFrame]:  # noqa: ANN401 - Dask is an extra

@@ -12,7 +12,7 @@ from rareflow.errors import ConfigError, StoreError
 from rareflow.redaction import without_secrets
 from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.outage import ServerAwayError, ask
-from rareflow.tracking.registry import RECOMMENDED, log_generator, register
+from rareflow.tracking.registry import MODEL_CARD, RECOMMENDED, log_generator, register
 from rareflow.tracking.runs import Run, parent_run
 from rareflow.tracking.spooling.spool import spooled_runs
 from rareflow.tracking.store import is_missing, prepare_store
@@ -249,7 +249,7 @@ def _register(
         comparison=comparison,
         quality=quality,
     )
-    parent.log_text(card, "model_card.md")
+    parent.log_text(card, MODEL_CARD)
     if spooled_runs(parent.id):
         return None
     say("Registering the generator ...")
