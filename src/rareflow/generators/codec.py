@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rareflow.data.dtypes import within_dtype
 from rareflow.data.schema import MAX_CATEGORIES, Column, Kind
 from rareflow.errors import DataError
 from rareflow.generators.portable import Layout
@@ -166,11 +167,7 @@ def _check_categories(column: Column) -> None:
 
 def _numbers(values: pd.Series) -> NDArray[np.float64]:
     """Give a numeric column as float64, missing as NaN, nothing beyond the range of its integer dtype."""
-    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    if pd.api.types.is_integer_dtype(values.dtype):
-        end = 2.0**64 if pd.api.types.is_unsigned_integer_dtype(values.dtype) else 2.0**63
-        return np.minimum(numbers, np.nextafter(end, 0.0))
-    return numbers
+    return within_dtype(values.to_numpy(dtype=np.float64, na_value=np.nan), values.dtype)
 
 
 class Codec:
