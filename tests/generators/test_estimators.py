@@ -117,10 +117,37 @@ def test_an_array_of_objects_gives_its_numbers_as_numbers():
     assert [str(dtype) for dtype in rows.dtypes] == ["int64", "str", "float64"]
 
 
-def test_column_names_that_are_no_text_become_text():
-    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)), columns=[0, ("a", "b"), None])
-    rows = model().fit(frame, [0, 1] * 10).sample(0, 2)
-    assert rows.columns.tolist() == ["0", "('a', 'b')", "None"]
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pd.Index([0, ("a", "b"), None], dtype=object),
+        pd.RangeIndex(3),
+        pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)], names=["kind", "number"]),
+        pd.CategoricalIndex(["u", "v", "w"], name="named"),
+    ],
+    ids=["mixed", "numbers", "levels", "categories"],
+)
+def test_forged_rows_have_the_names_of_the_table_s_columns_whatever_they_are(columns):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)), columns=columns)
+    fitted = model().fit(frame, [0, 1] * 10)
+    pd.testing.assert_index_equal(fitted.sample(0, 2).columns, columns, exact=True)
+    assert fitted.generator_.sample("0", 2).columns.tolist() == [str(name) for name in columns]
+    pd.testing.assert_index_equal(frame.columns, columns, exact=True)
+
+
+def test_the_number_of_features_is_told_and_their_names_where_all_are_text():
+    fitted = model().fit(X, Y)
+    assert fitted.n_features_in_ == X.shape[1]
+    assert fitted.feature_names_in_.dtype == object
+    assert fitted.feature_names_in_.tolist() == X.columns.tolist()
+    assert set(fitted.sample("rare", 1)) == set(fitted.feature_names_in_)
+
+
+@pytest.mark.parametrize("features", [np.eye(20, 3), pd.DataFrame(np.eye(20, 3))])
+def test_columns_without_names_of_text_have_none_not_even_those_of_an_earlier_fit(features):
+    fitted = model().fit(X, Y).fit(features, [0, 1] * 10)
+    assert fitted.n_features_in_ == 3
+    assert not hasattr(fitted, "feature_names_in_")
 
 
 def test_an_index_of_any_kind_does_not_matter():

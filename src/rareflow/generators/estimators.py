@@ -79,7 +79,11 @@ class VAEWGANGP(BaseEstimator):
     history_
         One `rareflow.generators.training.Step` a generator step.
     generator_
-        The fitted `rareflow.generators.portable.PortableGenerator`.
+        The fitted `rareflow.generators.portable.PortableGenerator`. Its columns are named by text.
+    n_features_in_
+        Number of feature columns.
+    feature_names_in_
+        Their names, where all are text; an array's columns have none.
 
     References
     ----------
@@ -191,10 +195,29 @@ class VAEWGANGP(BaseEstimator):
         kinds = torch.from_numpy(classes).to(device)
         training = Training(x, kinds, codec.layout, config, networks, source=seeded(draws, device))
         rows, spans = choose_anchors(classes, np.random.default_rng(assembly))
-        return _Fit(training, codec, encoded.take(rows), spans, labels.iloc[:0], values, sampling, assembly)
+        names = X.columns if isinstance(X, pd.DataFrame) else frame.columns
+        is_named = isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in names)
+        return _Fit(
+            training,
+            codec,
+            encoded.take(rows),
+            spans,
+            labels.iloc[:0],
+            values,
+            sampling,
+            assembly,
+            names,
+            is_named=is_named,
+        )
 
     def _end(self, fit: _Fit) -> Self:
         """Make the generator of a training that is done."""
+        self._columns = fit.columns
+        self.n_features_in_ = len(fit.columns)
+        if fit.is_named:
+            self.feature_names_in_ = fit.columns.to_numpy(dtype=object)
+        elif hasattr(self, "feature_names_in_"):  # an earlier fit's
+            del self.feature_names_in_
         self.classes_ = fit.known
         self.history_ = fit.training.history
         self.generator_ = assemble(
@@ -212,9 +235,13 @@ class VAEWGANGP(BaseEstimator):
     def sample(
         self, label: object, n: int, *, random_state: int | None = None, temperature: float = 1.0
     ) -> pd.DataFrame:
-        """Draw n rows of one class, given as itself or as its text; see `PortableGenerator.sample`."""
+        """Draw n rows of one class, given as itself or as its text; see `PortableGenerator.sample`.
+
+        Their columns have the names that X's had in `fit`, of whatever type.
+        """
         check_is_fitted(self, "generator_")
-        return self.generator_.sample(str(label), n, seed=random_state, temperature=temperature)
+        rows = self.generator_.sample(str(label), n, seed=random_state, temperature=temperature)
+        return rows.set_axis(self._columns, axis=1)
 
     def _sampling(self, config: TrainingConfig) -> dict[str, Any]:
         """Check the sampling settings and give them as the spec holds them."""
@@ -256,6 +283,8 @@ class _Fit:
     known: NDArray[Any]
     sampling: dict[str, Any]
     seed: np.random.SeedSequence
+    columns: pd.Index
+    is_named: bool
 
 
 def fit_together(
