@@ -200,10 +200,26 @@ def test_a_column_without_any_value_has_none_in_forged_rows_either(filtered, tmp
             "sampling='posterior' needs an encoder, which architecture='wgan' lacks; "
             "use sampling='prior' or architecture='vae-wgan-gp'",
         ),
-        ({"n_neighbors": 0}, "n_neighbors=0 must be a whole number of at least 1"),
-        ({"n_neighbors": 2.5}, "n_neighbors=2.5 must be a whole number of at least 1"),
-        ({"noise": -1}, "noise=-1 must be a finite number of at least 0"),
-        ({"noise": float("nan")}, "noise=nan must be a finite number of at least 0"),
+        *(
+            (
+                {"n_neighbors": value},
+                f"n_neighbors={value!r} must be a whole number from 1 to 2000, "
+                "the real rows that are kept of a class at most",
+            )
+            for value in (0, 2.5, "a", 2001, 10**9)
+        ),
+        *(
+            ({"noise": value}, f"noise={value!r} must be a number from 0 to 1000000")
+            for value in (-1, float("nan"), float("inf"), "a", None, 1e7)
+        ),
+        *(
+            (
+                {"random_state": value},
+                f"random_state={value!r} must be a whole number of at least 0, a numpy.random.RandomState "
+                "or None",
+            )
+            for value in (-1, 0.5, "a")
+        ),
         ({"device": "tpu"}, "device='tpu' is none of auto, cpu, cuda"),
         ({"steps": 0}, "steps=0 must be a whole number of at least 1"),
     ],
@@ -212,6 +228,30 @@ def test_a_parameter_out_of_its_range_is_refused_with_its_value_before_any_train
     with pytest.raises(ConfigError) as refusal:
         model(**params).fit(X, Y, on_step=pytest.fail)
     assert str(refusal.value) == message
+
+
+def test_the_largest_noise_and_the_most_neighbours_are_taken():
+    fitted = model(noise=1e6, n_neighbors=2000).fit(X, Y)
+    assert len(fitted.sample("rare", 3)) == 3
+
+
+def test_a_random_state_of_scikit_learn_s_form_is_drawn_from_at_each_fit_and_each_sample():
+    one, same = (model(random_state=np.random.RandomState(0)).fit(X, Y) for _ in range(2))
+    for name, value in one.generator_.tensors.items():
+        assert np.array_equal(value, same.generator_.tensors[name], equal_nan=True), name
+    state = np.random.RandomState(1)
+    rows = [one.sample("rare", 20, random_state=state) for _ in range(2)]
+    pd.testing.assert_frame_equal(rows[0], same.sample("rare", 20, random_state=np.random.RandomState(1)))
+    assert not rows[0].equals(rows[1])
+
+
+@pytest.mark.parametrize("value", [-1, 0.5, "a"])
+def test_sampling_with_what_is_no_random_state_is_refused_with_its_value(value):
+    fitted = model().fit(X, Y)
+    with pytest.raises(
+        ConfigError, match=rf"^random_state={value!r} must be a whole number of at least 0, a"
+    ):
+        fitted.sample("rare", 1, random_state=value)
 
 
 def test_cuda_is_refused_where_there_is_none(monkeypatch):

@@ -14,7 +14,7 @@ from rareflow.errors import ConfigError, DataError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_frame", "as_labels", "number_classes", "training_device"]
+__all__ = ["as_frame", "as_labels", "as_seed", "number_classes", "training_device"]
 
 
 def as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
@@ -65,6 +65,26 @@ def number_classes(labels: pd.Series) -> tuple[NDArray[Any], NDArray[np.intp]]:
                 f"y holds {value!r}, a {type(value).__name__}; name classes by text, numbers or booleans"
             )
     return values, numbers
+
+
+def as_seed(random_state: object) -> int | None:
+    """Give the seed that scikit-learn's forms of a random state stand for; one with a state is drawn from.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of them.
+    """
+    if random_state is None:
+        return None
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    if isinstance(random_state, int | np.integer) and random_state >= 0:
+        return int(random_state)
+    raise ConfigError(
+        f"random_state={random_state!r} must be a whole number of at least 0, a numpy.random.RandomState or "
+        "None"
+    )
 
 
 def training_device(name: str) -> torch.device:

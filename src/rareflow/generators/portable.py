@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CODECS",
+    "HOTTEST",
     "MAX_ROWS",
     "SAMPLING_MODES",
     "SLOPE",
@@ -62,6 +63,8 @@ SLOPE = 0.2
 """What a leaky rectifier of any of the networks leaves of a negative number."""
 STEEP = 60.0
 """Beyond it a logit says no more, and its exponential would overflow in the end."""
+HOTTEST = 1e6
+"""Factor on noise at most; far beyond it float32 overflows."""
 
 _BATCH_ROWS = 65_536  # a frame's: one thread draws it, from a random source of its own
 _CHUNK_ROWS = 4_096  # drawn at once, so few that they stay in the processor's cache
@@ -76,7 +79,6 @@ _SPEC, _WEIGHTS = "spec.json", "weights.safetensors"
 _MOST_BYTES = {_SPEC: 2**26, _WEIGHTS: 2**32}  # far more than any table needs
 _MOST_NUMBERS = 2**30  # in the real rows' table in codec space, which no file bounds
 _MOST_COUNT = 2**63 - 1
-_HOTTEST = 1e6  # factor on noise; far beyond it float32 overflows
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -479,8 +481,8 @@ class PortableGenerator:
         """Refuse what cannot be drawn; give the class's number and the count."""
         if label not in self.classes:
             raise ValueError(f"{label=} is not a class of this generator; its classes are {self.classes}")
-        if not 0 <= temperature <= _HOTTEST:
-            raise ValueError(f"temperature must be a number from 0 to {_HOTTEST:.0f}, not {temperature=}")
+        if not 0 <= temperature <= HOTTEST:
+            raise ValueError(f"temperature must be a number from 0 to {HOTTEST:.0f}, not {temperature=}")
         try:
             whole = int(count)
         except (TypeError, ValueError, OverflowError):  # missing, no number, infinite
@@ -1144,7 +1146,7 @@ def _is_list(value: object) -> bool:
 
 
 def _is_factor(value: object) -> bool:
-    return isinstance(value, int | float) and 0 <= value <= _HOTTEST
+    return isinstance(value, int | float) and 0 <= value <= HOTTEST
 
 
 def _is_span(value: object) -> bool:
