@@ -1,3 +1,4 @@
+import datetime
 import re
 
 import numpy as np
@@ -271,8 +272,19 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
         (
             X,
             pd.date_range("2020", periods=120),
-            "y holds datetime.datetime(2020, 1, 1, 0, 0), a datetime; "
+            "y has the dtype datetime64[us], which no generator gives back; "
             "name classes by text, numbers or booleans",
+        ),
+        (
+            X,
+            pd.date_range("2020", periods=120).astype("datetime64[ns]"),
+            "y has the dtype datetime64[ns], which no generator gives back; "
+            "name classes by text, numbers or booleans",
+        ),
+        (
+            X,
+            [datetime.date(2020, 1, 1)] * 120,
+            "y holds datetime.date(2020, 1, 1), a date; name classes by text, numbers or booleans",
         ),
         (X, np.zeros((120, 2)), "y must be one column of labels, not of shape (120, 2)"),
         (X.iloc[:0], [], "X must hold at least one row and one column, not (0, 10)"),
@@ -294,6 +306,19 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
 def test_a_table_that_cannot_be_used_is_refused_with_the_remedy(features, labels, message):
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         model().fit(features, labels)
+
+
+@pytest.mark.parametrize("dtype", ["float[pyarrow]", "halffloat[pyarrow]", "large_string[pyarrow]"])
+def test_features_and_labels_of_narrow_arrow_dtypes_come_back_from_a_saved_generator(dtype, tmp_path):
+    plain = np.arange(40) % 10 / 2 if "float" in dtype else np.array(["a", "b", "c", "d"] * 10, dtype=object)
+    table = pd.DataFrame({"n": np.arange(40) % 11, "v": pd.Series(plain).astype(dtype)})
+    labels = pd.Series(plain[:2][np.arange(40) % 2], name="kind").astype(dtype)
+    generator = model().fit(table, labels).generator_
+    loaded = type(generator).load(generator.save(tmp_path))
+    rows = loaded.table(pd.DataFrame({"label": loaded.classes, "count": [20, 20]}), seed=0)
+    assert rows.dtypes.astype(str).to_dict() == {"n": "int64", "v": dtype, "kind": dtype}
+    assert rows["kind"].tolist() == [value for value in sorted(plain[:2]) for _ in range(20)]
+    assert min(plain) <= min(rows["v"]) <= max(rows["v"]) <= max(plain)
 
 
 def test_sampling_before_fitting_is_refused():

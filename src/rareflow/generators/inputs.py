@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from rareflow.errors import ConfigError, DataError
+from rareflow.generators.codec import check_dtype
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -47,6 +48,7 @@ def as_labels(y: ArrayLike, frame: pd.DataFrame) -> pd.Series:
         raise DataError(f"X has {len(frame)} rows and y has {len(labels)}; every row needs one label")
     if labels.isna().any():
         raise DataError(f"y has {int(labels.isna().sum())} missing labels; drop those rows")
+    check_dtype(labels, "y", "name classes by text, numbers or booleans")
     if labels.name in frame.columns:
         raise DataError(f"X has a column {labels.name!r} and so is y named; leave it out of X or rename one")
     return labels

@@ -52,6 +52,7 @@ __all__ = [
     "Layout",
     "PortableGenerator",
     "forest_features",
+    "is_dtype",
 ]
 
 CODECS = ("asinh", "quantile", "zscore")
@@ -1113,6 +1114,7 @@ def _typed(values: Any, entry: dict[str, Any]) -> pd.Series:  # noqa: ANN401 - w
 _DTYPE = re.compile(
     r"(bool|boolean|category|double|object|str|string|(u?int|float|UInt|Int|Float)(8|16|32|64|128))"
     r"(\[(python|pyarrow)\w*\])?"
+    r"|(float|halffloat|large_string)\[pyarrow\]"
 )
 """Of a column or a label; numpy knows others, some of which take a gigabyte a row."""
 
@@ -1125,7 +1127,8 @@ def _is_scalar(value: object) -> bool:
     return value is None or isinstance(value, str | int | float)
 
 
-def _is_dtype(value: object) -> bool:
+def is_dtype(value: object) -> bool:
+    """Tell whether it names a dtype that a column, a label or categories can have on the way back."""
     return isinstance(value, str) and _DTYPE.fullmatch(value) is not None
 
 
@@ -1159,18 +1162,18 @@ def _is_positive(value: object) -> bool:
 
 _COLUMN = {
     "name": _is_text,
-    "dtype": _is_dtype,
+    "dtype": is_dtype,
     "numeric": _is_truth,
     "modes": [_is_scalar],
     "block": _is_place,
     "scalar": _is_place,
     "group": _is_whole,
 }
-_CATEGORIES = {"categories": [_is_scalar], "categories_dtype": _is_dtype, "ordered": _is_truth}
+_CATEGORIES = {"categories": [_is_scalar], "categories_dtype": is_dtype, "ordered": _is_truth}
 _SPEC_FORM = {
     "codec": CODECS,
     "columns": [_COLUMN],
-    "label": {"name": _is_text, "dtype": _is_dtype, "position": _is_whole},
+    "label": {"name": _is_text, "dtype": is_dtype, "position": _is_whole},
     "classes": [{"name": _is_text, "value": _is_scalar, "anchors": _is_span}],
     "layout": {"scalars": _is_whole, "sizes": [_is_positive]},
     "decoder": {"latent_dim": _is_positive, "hidden_dim": _is_positive},
