@@ -309,8 +309,8 @@ BAD_OPTIONS = [
     ("train", "--steps", "0", "at least 1"),
     ("train", "--codec", "log", "asinh, quantile, zscore"),
     ("train", "--sampling", "vibes", "prior, posterior"),
-    ("train", "--n-neighbors", "0", "at least 1"),
-    ("train", "--noise", "-1", "at least 0"),
+    ("train", "--n-neighbors", "0", "from 1 to 2000"),
+    ("train", "--noise", "-1", "from 0 to 1000000"),
     ("train", "--filter", "perhaps", "neither true nor false"),
     ("train", "--snap", "finger", "none, shared, observed"),
     *(

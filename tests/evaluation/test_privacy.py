@@ -65,6 +65,16 @@ def test_copies_are_near_in_the_largest_classes_too():
     assert near_copies(spread, spread[::50], seed=0) == 1
 
 
+@pytest.mark.parametrize("rows", [400, 4_000, 20_000])
+def test_near_is_a_tenth_of_the_distance_to_the_nearest_other_training_row_however_many_there_are(rows):
+    # So that the space has them in equal distances: their median is 0, half of them are within 1 of it.
+    evenly = np.linspace(-2, 2, rows) * np.arcsinh(1)
+    train, apart = pd.DataFrame({"x": np.sinh(evenly)}), evenly[1] - evenly[0]
+    for share, near in ((0.09, 1), (0.11, 0)):
+        moved = pd.DataFrame({"x": np.sinh(evenly + share * apart)})
+        assert near_copies(train, moved, seed=0) == pytest.approx(near, abs=0.01), share
+
+
 def test_every_column_counts_for_a_copy_missing_values_and_dtypes_do_not():
     train = pd.DataFrame({"x": [1, 2], "c": pd.Categorical(["a", None])})
     rows = pd.DataFrame({"c": ["a", None, "b"], "x": [1.0, 2.0, 1.0]})

@@ -1,8 +1,10 @@
 import datetime
+from decimal import Decimal
 
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -173,6 +175,10 @@ def test_text_and_categories_return_exact_and_missing_stays_missing(kind, values
         ([1.5, None, 1.5], "Float64"),
         ([7, None], "int64[pyarrow]"),
         (["a", None, "b"], "string[pyarrow]"),
+        (["a", None, "b"], "large_string[pyarrow]"),
+        (["a", "b"], pd.CategoricalDtype(pd.Index(["a", "b"], dtype="large_string[pyarrow]"))),
+        ([0.25, None, 3.5], "float[pyarrow]"),
+        ([0.25, None, 3.5], "halffloat[pyarrow]"),
         ([0.25], "float32"),
         ([5e-324], "float64"),
         ([1.7e308, 1.7e308], "float64"),
@@ -327,10 +333,50 @@ def test_too_many_categories_are_refused_with_the_remedies():
     )
 
 
-@pytest.mark.parametrize("value", [pd.Timestamp("2020-01-01"), datetime.date(2020, 1, 1), b"x", (1, 2)])
+@pytest.mark.parametrize("value", [datetime.date(2020, 1, 1), b"x", (1, 2)])
 def test_what_is_neither_number_nor_text_is_refused_with_its_type(value):
     with pytest.raises(DataError) as refusal:
         Codec().fit(column([value, value]), np.ones(2))
     assert str(refusal.value) == (
         f"column 'v' holds {value!r}, a {type(value).__name__}; turn it into numbers, text or booleans"
     )
+
+
+STRANGE = {
+    "decimal128(9, 2)[pyarrow]": pd.Series(
+        [Decimal("0.10"), Decimal("0.20")], dtype=pd.ArrowDtype(pa.decimal128(9, 2))
+    ),
+    "dictionary<values=string, indices=int32, ordered=0>[pyarrow]": pd.Series(
+        pd.arrays.ArrowExtensionArray(pa.array(["a", "b"]).dictionary_encode())
+    ),
+    "null[pyarrow]": pd.Series(pd.arrays.ArrowExtensionArray(pa.nulls(2))),
+    "list<item: int64>[pyarrow]": pd.Series([[1], [2]], dtype=pd.ArrowDtype(pa.list_(pa.int64()))),
+    "Sparse[float64, 0]": pd.Series([0.0, 1.0], dtype=pd.SparseDtype(float, 0)),
+    "datetime64[ns]": pd.Series([pd.NaT, pd.NaT], dtype="datetime64[ns]"),
+    "datetime64[s]": pd.Series(["2020-01-01", "2020-01-02"], dtype="datetime64[s]"),
+    "timedelta64[ns]": pd.Series([pd.NaT, pd.NaT], dtype="timedelta64[ns]"),
+    "complex128": pd.Series([1j, 2j]),
+}
+
+
+@pytest.mark.parametrize("dtype", STRANGE)
+def test_a_dtype_that_has_no_way_back_is_refused_by_its_column_before_any_training(dtype):
+    with pytest.raises(DataError) as refusal:
+        Codec().fit(pd.DataFrame({"v": STRANGE[dtype]}), np.ones(2))
+    assert str(refusal.value) == (
+        f"column 'v' has the dtype {dtype}, which no generator gives back; "
+        "turn it into numbers, text or booleans, or leave it out"
+    )
+
+
+def test_categories_that_have_no_way_back_are_refused_even_where_no_row_has_them():
+    days = pd.CategoricalDtype(pd.DatetimeIndex(["2020-01-01"], dtype="datetime64[s]"))
+    with pytest.raises(
+        DataError, match=r"^column 'v' has categories of the dtype datetime64\[s\], which no gen"
+    ):
+        Codec().fit(column([None, None], days), np.ones(2))
+    mixed = pd.CategoricalDtype(["a", "b", pd.Timestamp("2020-01-01")])
+    with pytest.raises(
+        DataError, match=r"^column 'v' has the category Timestamp\(.*\), a Timestamp; turn it into"
+    ):
+        Codec().fit(column(["a", "b"], mixed), np.ones(2))

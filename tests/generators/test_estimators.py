@@ -1,3 +1,4 @@
+import datetime
 import re
 
 import numpy as np
@@ -117,10 +118,37 @@ def test_an_array_of_objects_gives_its_numbers_as_numbers():
     assert [str(dtype) for dtype in rows.dtypes] == ["int64", "str", "float64"]
 
 
-def test_column_names_that_are_no_text_become_text():
-    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)), columns=[0, ("a", "b"), None])
-    rows = model().fit(frame, [0, 1] * 10).sample(0, 2)
-    assert rows.columns.tolist() == ["0", "('a', 'b')", "None"]
+@pytest.mark.parametrize(
+    "columns",
+    [
+        pd.Index([0, ("a", "b"), None], dtype=object),
+        pd.RangeIndex(3),
+        pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1)], names=["kind", "number"]),
+        pd.CategoricalIndex(["u", "v", "w"], name="named"),
+    ],
+    ids=["mixed", "numbers", "levels", "categories"],
+)
+def test_forged_rows_have_the_names_of_the_table_s_columns_whatever_they_are(columns):
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 3)), columns=columns)
+    fitted = model().fit(frame, [0, 1] * 10)
+    pd.testing.assert_index_equal(fitted.sample(0, 2).columns, columns, exact=True)
+    assert fitted.generator_.sample("0", 2).columns.tolist() == [str(name) for name in columns]
+    pd.testing.assert_index_equal(frame.columns, columns, exact=True)
+
+
+def test_the_number_of_features_is_told_and_their_names_where_all_are_text():
+    fitted = model().fit(X, Y)
+    assert fitted.n_features_in_ == X.shape[1]
+    assert fitted.feature_names_in_.dtype == object
+    assert fitted.feature_names_in_.tolist() == X.columns.tolist()
+    assert set(fitted.sample("rare", 1)) == set(fitted.feature_names_in_)
+
+
+@pytest.mark.parametrize("features", [np.eye(20, 3), pd.DataFrame(np.eye(20, 3))])
+def test_columns_without_names_of_text_have_none_not_even_those_of_an_earlier_fit(features):
+    fitted = model().fit(X, Y).fit(features, [0, 1] * 10)
+    assert fitted.n_features_in_ == 3
+    assert not hasattr(fitted, "feature_names_in_")
 
 
 def test_an_index_of_any_kind_does_not_matter():
@@ -173,10 +201,26 @@ def test_a_column_without_any_value_has_none_in_forged_rows_either(filtered, tmp
             "sampling='posterior' needs an encoder, which architecture='wgan' lacks; "
             "use sampling='prior' or architecture='vae-wgan-gp'",
         ),
-        ({"n_neighbors": 0}, "n_neighbors=0 must be a whole number of at least 1"),
-        ({"n_neighbors": 2.5}, "n_neighbors=2.5 must be a whole number of at least 1"),
-        ({"noise": -1}, "noise=-1 must be a finite number of at least 0"),
-        ({"noise": float("nan")}, "noise=nan must be a finite number of at least 0"),
+        *(
+            (
+                {"n_neighbors": value},
+                f"n_neighbors={value!r} must be a whole number from 1 to 2000, "
+                "the real rows that are kept of a class at most",
+            )
+            for value in (0, 2.5, "a", 2001, 10**9)
+        ),
+        *(
+            ({"noise": value}, f"noise={value!r} must be a number from 0 to 1000000")
+            for value in (-1, float("nan"), float("inf"), "a", None, 1e7)
+        ),
+        *(
+            (
+                {"random_state": value},
+                f"random_state={value!r} must be a whole number of at least 0, a numpy.random.RandomState "
+                "or None",
+            )
+            for value in (-1, 0.5, "a")
+        ),
         ({"device": "tpu"}, "device='tpu' is none of auto, cpu, cuda"),
         ({"steps": 0}, "steps=0 must be a whole number of at least 1"),
     ],
@@ -185,6 +229,30 @@ def test_a_parameter_out_of_its_range_is_refused_with_its_value_before_any_train
     with pytest.raises(ConfigError) as refusal:
         model(**params).fit(X, Y, on_step=pytest.fail)
     assert str(refusal.value) == message
+
+
+def test_the_largest_noise_and_the_most_neighbours_are_taken():
+    fitted = model(noise=1e6, n_neighbors=2000).fit(X, Y)
+    assert len(fitted.sample("rare", 3)) == 3
+
+
+def test_a_random_state_of_scikit_learn_s_form_is_drawn_from_at_each_fit_and_each_sample():
+    one, same = (model(random_state=np.random.RandomState(0)).fit(X, Y) for _ in range(2))
+    for name, value in one.generator_.tensors.items():
+        assert np.array_equal(value, same.generator_.tensors[name], equal_nan=True), name
+    state = np.random.RandomState(1)
+    rows = [one.sample("rare", 20, random_state=state) for _ in range(2)]
+    pd.testing.assert_frame_equal(rows[0], same.sample("rare", 20, random_state=np.random.RandomState(1)))
+    assert not rows[0].equals(rows[1])
+
+
+@pytest.mark.parametrize("value", [-1, 0.5, "a"])
+def test_sampling_with_what_is_no_random_state_is_refused_with_its_value(value):
+    fitted = model().fit(X, Y)
+    with pytest.raises(
+        ConfigError, match=rf"^random_state={value!r} must be a whole number of at least 0, a"
+    ):
+        fitted.sample("rare", 1, random_state=value)
 
 
 def test_cuda_is_refused_where_there_is_none(monkeypatch):
@@ -204,8 +272,19 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
         (
             X,
             pd.date_range("2020", periods=120),
-            "y holds datetime.datetime(2020, 1, 1, 0, 0), a datetime; "
+            "y has the dtype datetime64[us], which no generator gives back; "
             "name classes by text, numbers or booleans",
+        ),
+        (
+            X,
+            pd.date_range("2020", periods=120).astype("datetime64[ns]"),
+            "y has the dtype datetime64[ns], which no generator gives back; "
+            "name classes by text, numbers or booleans",
+        ),
+        (
+            X,
+            [datetime.date(2020, 1, 1)] * 120,
+            "y holds datetime.date(2020, 1, 1), a date; name classes by text, numbers or booleans",
         ),
         (X, np.zeros((120, 2)), "y must be one column of labels, not of shape (120, 2)"),
         (X.iloc[:0], [], "X must hold at least one row and one column, not (0, 10)"),
@@ -227,6 +306,19 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
 def test_a_table_that_cannot_be_used_is_refused_with_the_remedy(features, labels, message):
     with pytest.raises(DataError, match=f"^{re.escape(message)}$"):
         model().fit(features, labels)
+
+
+@pytest.mark.parametrize("dtype", ["float[pyarrow]", "halffloat[pyarrow]", "large_string[pyarrow]"])
+def test_features_and_labels_of_narrow_arrow_dtypes_come_back_from_a_saved_generator(dtype, tmp_path):
+    plain = np.arange(40) % 10 / 2 if "float" in dtype else np.array(["a", "b", "c", "d"] * 10, dtype=object)
+    table = pd.DataFrame({"n": np.arange(40) % 11, "v": pd.Series(plain).astype(dtype)})
+    labels = pd.Series(plain[:2][np.arange(40) % 2], name="kind").astype(dtype)
+    generator = model().fit(table, labels).generator_
+    loaded = type(generator).load(generator.save(tmp_path))
+    rows = loaded.table(pd.DataFrame({"label": loaded.classes, "count": [20, 20]}), seed=0)
+    assert rows.dtypes.astype(str).to_dict() == {"n": "int64", "v": dtype, "kind": dtype}
+    assert rows["kind"].tolist() == [value for value in sorted(plain[:2]) for _ in range(20)]
+    assert min(plain) <= min(rows["v"]) <= max(rows["v"]) <= max(plain)
 
 
 def test_sampling_before_fitting_is_refused():

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-__all__ = ["as_written", "is_text", "values_dtype"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["as_written", "is_text", "values_dtype", "within_dtype"]
 
 _EXACT = 2.0**53  # below it every whole number is a float
 
@@ -20,6 +24,18 @@ def values_dtype(column: pd.Series) -> Any:  # noqa: ANN401 - numpy's or pandas'
     """Give the dtype of a column's values, which are categories or not."""
     dtype = column.dtype
     return dtype.categories.dtype if isinstance(dtype, pd.CategoricalDtype) else dtype
+
+
+def within_dtype(numbers: NDArray[np.float64], dtype: Any) -> NDArray[np.float64]:  # noqa: ANN401 - as above
+    """Give numbers of which none is beyond an integer dtype: its largest integer, as a float, is.
+
+    Cast back, 2**63 would become the smallest int64 and 2**64 the uint64 0; the next smaller float stands
+    for them. Other dtypes keep their numbers.
+    """
+    if pd.api.types.is_integer_dtype(dtype):
+        end = 2.0**64 if pd.api.types.is_unsigned_integer_dtype(dtype) else 2.0**63
+        return np.minimum(numbers, np.nextafter(end, 0.0))
+    return numbers
 
 
 def as_written(value: Any) -> str:  # noqa: ANN401 - a value may be of any scalar type

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
+from rareflow.data.dtypes import within_dtype
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -59,6 +61,6 @@ def from_matrix(matrix: NDArray[np.float64], X: pd.DataFrame, known: dict[str, p
         elif X[name].isna().all():
             column = pd.Series(np.full(len(values), np.nan))
         else:
-            column = pd.Series(values if is_float_dtype(dtype) else np.rint(values))
+            column = pd.Series(values if is_float_dtype(dtype) else within_dtype(np.rint(values), dtype))
         columns[name] = column.astype(dtype)
     return pd.DataFrame(columns)

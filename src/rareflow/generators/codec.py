@@ -22,12 +22,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from rareflow.data.dtypes import values_dtype, within_dtype
 from rareflow.data.schema import MAX_CATEGORIES, Column, Kind
 from rareflow.errors import DataError
-from rareflow.generators.portable import Layout
+from rareflow.generators.portable import Layout, is_dtype
 from rareflow.generators.scalars import fit_scalar, scale_numbers
 
-__all__ = ["Codec", "Encoded", "category_entry"]
+__all__ = ["Codec", "Encoded", "category_entry", "check_dtype"]
 
 _SPIKE_SHARE = 0.03  # of the class-balanced weight
 _MAX_SPIKES = 16
@@ -166,11 +167,7 @@ def _check_categories(column: Column) -> None:
 
 def _numbers(values: pd.Series) -> NDArray[np.float64]:
     """Give a numeric column as float64, missing as NaN, nothing beyond the range of its integer dtype."""
-    numbers = values.to_numpy(dtype=np.float64, na_value=np.nan)
-    if pd.api.types.is_integer_dtype(values.dtype):
-        end = 2.0**64 if pd.api.types.is_unsigned_integer_dtype(values.dtype) else 2.0**63
-        return np.minimum(numbers, np.nextafter(end, 0.0))
-    return numbers
+    return within_dtype(values.to_numpy(dtype=np.float64, na_value=np.nan), values.dtype)
 
 
 class Codec:
@@ -208,8 +205,13 @@ class Codec:
         Raises
         ------
         DataError
-            If a column holds an infinite number, too many categories or what is no number or text.
+            If a column holds an infinite number, too many categories or what is no number or text, or has a
+            dtype that has no way back.
         """
+        for name in X.columns:
+            check_dtype(
+                X[name], f"column {name!r}", "turn it into numbers, text or booleans, or leave it out"
+            )
         coded = [_Coded.fit(X[name], weight, self.kind) for name in X.columns]
         blocks = sorted((c for c in coded if c.size > 1), key=lambda c: c.size)
         scalars = {c.column.name: c.scalar for c in coded if c.scalar is not None}
@@ -255,6 +257,32 @@ class Codec:
             "scalar": self._scalars.get(column.name),
         }
         return entry | category_entry(values)
+
+
+def check_dtype(values: pd.Series, what: str, remedy: str) -> None:
+    """Refuse a dtype, or categories, that a portable generator could not give back.
+
+    Parameters
+    ----------
+    values
+        A column of features, or the labels.
+    what
+        What to call it.
+    remedy
+        What mends it.
+
+    Raises
+    ------
+    DataError
+        The message names the dtype or the category, and the remedy.
+    """
+    is_categorical, dtype = isinstance(values.dtype, pd.CategoricalDtype), values_dtype(values)
+    if not is_dtype(str(dtype)):
+        has = "categories of the dtype" if is_categorical else "the dtype"
+        raise DataError(f"{what} has {has} {dtype}, which no generator gives back; {remedy}")
+    for value in values.cat.categories.tolist() if is_categorical else ():
+        if not isinstance(value, str | int | float):
+            raise DataError(f"{what} has the category {value!r}, a {type(value).__name__}; {remedy}")
 
 
 def category_entry(values: pd.Series) -> dict[str, Any]:

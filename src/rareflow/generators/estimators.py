@@ -13,11 +13,11 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from rareflow.errors import ConfigError, DataError
-from rareflow.generators.anchors import choose_anchors
+from rareflow.generators.anchors import ANCHORS_PER_CLASS, choose_anchors
 from rareflow.generators.assembly import assemble
 from rareflow.generators.codec import Codec, Encoded
-from rareflow.generators.inputs import as_frame, as_labels, number_classes, training_device
-from rareflow.generators.portable import CODECS, SAMPLING_MODES, SNAPS
+from rareflow.generators.inputs import as_frame, as_labels, as_seed, number_classes, training_device
+from rareflow.generators.portable import CODECS, HOTTEST, SAMPLING_MODES, SNAPS
 from rareflow.generators.together import Together, shape_of
 from rareflow.generators.training import Networks, Step, Training, seeded
 from rareflow.generators.training_config import TrainingConfig
@@ -59,9 +59,9 @@ class VAEWGANGP(BaseEstimator):
         the table's own units, between two real rows of its neighbourhood.
         ``None``: ``crossover`` where there is an encoder, else ``prior``.
     n_neighbors
-        Latent neighbours a row is paired with, >= 1.
+        Latent neighbours a row is paired with, 1..2000, which is how many rows of a class are kept at most.
     noise
-        Factor on the posterior's standard deviation, >= 0.
+        Factor on the posterior's standard deviation, 0..1e6.
     filter
         Keep the rows that two forests, fitted on real and forged rows, give to their own class.
     snap
@@ -70,7 +70,8 @@ class VAEWGANGP(BaseEstimator):
     device
         ``cpu``, ``cuda`` or ``auto`` (CUDA where there is one). Sampling runs on the CPU.
     random_state
-        Seed of everything random; ``None`` draws afresh.
+        Seed of everything random, >= 0; a `numpy.random.RandomState` gives one at each fit, ``None`` draws
+        afresh.
 
     Attributes
     ----------
@@ -79,7 +80,11 @@ class VAEWGANGP(BaseEstimator):
     history_
         One `rareflow.generators.training.Step` a generator step.
     generator_
-        The fitted `rareflow.generators.portable.PortableGenerator`.
+        The fitted `rareflow.generators.portable.PortableGenerator`. Its columns are named by text.
+    n_features_in_
+        Number of feature columns.
+    feature_names_in_
+        Their names, where all are text; an array's columns have none.
 
     References
     ----------
@@ -106,7 +111,7 @@ class VAEWGANGP(BaseEstimator):
         filter: bool = True,  # noqa: A002 - the field's word; nothing here calls the builtin
         snap: str = "shared",
         device: str = "auto",
-        random_state: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
     ) -> None:
         self.architecture = architecture
         self.latent_dim = latent_dim
@@ -166,7 +171,7 @@ class VAEWGANGP(BaseEstimator):
         if checkpoint is not None and self.random_state is None:
             raise ConfigError("a checkpoint needs a random_state: without one, no two trainings are alike")
         begun = self._begin(X, y)
-        steps = begun.training if checkpoint is None else checkpoint.steps(begun.training, self.random_state)
+        steps = begun.training if checkpoint is None else checkpoint.steps(begun.training, begun.seed.entropy)
         for step in steps:
             if on_step is not None:
                 on_step(step)
@@ -179,7 +184,7 @@ class VAEWGANGP(BaseEstimator):
         frame = as_frame(X)
         labels = as_labels(y, frame)
         device = training_device(self.device)
-        start, draws, assembly = np.random.SeedSequence(self.random_state).spawn(3)
+        start, draws, assembly = np.random.SeedSequence(as_seed(self.random_state)).spawn(3)
         values, classes = number_classes(labels)
         codec = Codec(self.codec).fit(frame, (1.0 / np.bincount(classes))[classes])
         if not codec.layout.width:
@@ -191,10 +196,29 @@ class VAEWGANGP(BaseEstimator):
         kinds = torch.from_numpy(classes).to(device)
         training = Training(x, kinds, codec.layout, config, networks, source=seeded(draws, device))
         rows, spans = choose_anchors(classes, np.random.default_rng(assembly))
-        return _Fit(training, codec, encoded.take(rows), spans, labels.iloc[:0], values, sampling, assembly)
+        names = X.columns if isinstance(X, pd.DataFrame) else frame.columns
+        is_named = isinstance(X, pd.DataFrame) and all(isinstance(name, str) for name in names)
+        return _Fit(
+            training,
+            codec,
+            encoded.take(rows),
+            spans,
+            labels.iloc[:0],
+            values,
+            sampling,
+            assembly,
+            names,
+            is_named=is_named,
+        )
 
     def _end(self, fit: _Fit) -> Self:
         """Make the generator of a training that is done."""
+        self._columns = fit.columns
+        self.n_features_in_ = len(fit.columns)
+        if fit.is_named:
+            self.feature_names_in_ = fit.columns.to_numpy(dtype=object)
+        elif hasattr(self, "feature_names_in_"):  # an earlier fit's
+            del self.feature_names_in_
         self.classes_ = fit.known
         self.history_ = fit.training.history
         self.generator_ = assemble(
@@ -210,11 +234,20 @@ class VAEWGANGP(BaseEstimator):
         return self
 
     def sample(
-        self, label: object, n: int, *, random_state: int | None = None, temperature: float = 1.0
+        self,
+        label: object,
+        n: int,
+        *,
+        random_state: int | np.random.RandomState | None = None,
+        temperature: float = 1.0,
     ) -> pd.DataFrame:
-        """Draw n rows of one class, given as itself or as its text; see `PortableGenerator.sample`."""
+        """Draw n rows of one class, given as itself or as its text; see `PortableGenerator.sample`.
+
+        Their columns have the names that X's had in `fit`, of whatever type.
+        """
         check_is_fitted(self, "generator_")
-        return self.generator_.sample(str(label), n, seed=random_state, temperature=temperature)
+        rows = self.generator_.sample(str(label), n, seed=as_seed(random_state), temperature=temperature)
+        return rows.set_axis(self._columns, axis=1)
 
     def _sampling(self, config: TrainingConfig) -> dict[str, Any]:
         """Check the sampling settings and give them as the spec holds them."""
@@ -231,10 +264,19 @@ class VAEWGANGP(BaseEstimator):
                 f"sampling={mode!r} needs an encoder, which architecture={config.architecture!r} lacks; "
                 "use sampling='prior' or architecture='vae-wgan-gp'"
             )
-        if not isinstance(self.n_neighbors, int | np.integer) or self.n_neighbors < 1:
-            raise ConfigError(f"n_neighbors={self.n_neighbors!r} must be a whole number of at least 1")
-        if not 0 <= self.noise < np.inf:
-            raise ConfigError(f"noise={self.noise!r} must be a finite number of at least 0")
+        if (
+            not isinstance(self.n_neighbors, int | np.integer)
+            or not 1 <= self.n_neighbors <= ANCHORS_PER_CLASS
+        ):
+            raise ConfigError(
+                f"n_neighbors={self.n_neighbors!r} must be a whole number from 1 to {ANCHORS_PER_CLASS}, "
+                "the real rows that are kept of a class at most"
+            )
+        if (
+            not isinstance(self.noise, int | float | np.integer | np.floating)
+            or not 0 <= self.noise <= HOTTEST
+        ):
+            raise ConfigError(f"noise={self.noise!r} must be a number from 0 to {HOTTEST:.0f}")
         return {
             "mode": mode,
             "n_neighbors": int(self.n_neighbors),
@@ -256,6 +298,8 @@ class _Fit:
     known: NDArray[Any]
     sampling: dict[str, Any]
     seed: np.random.SeedSequence
+    columns: pd.Index
+    is_named: bool
 
 
 def fit_together(

@@ -10,11 +10,12 @@ import pandas as pd
 import torch
 
 from rareflow.errors import ConfigError, DataError
+from rareflow.generators.codec import check_dtype
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_frame", "as_labels", "number_classes", "training_device"]
+__all__ = ["as_frame", "as_labels", "as_seed", "number_classes", "training_device"]
 
 
 def as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
@@ -47,6 +48,7 @@ def as_labels(y: ArrayLike, frame: pd.DataFrame) -> pd.Series:
         raise DataError(f"X has {len(frame)} rows and y has {len(labels)}; every row needs one label")
     if labels.isna().any():
         raise DataError(f"y has {int(labels.isna().sum())} missing labels; drop those rows")
+    check_dtype(labels, "y", "name classes by text, numbers or booleans")
     if labels.name in frame.columns:
         raise DataError(f"X has a column {labels.name!r} and so is y named; leave it out of X or rename one")
     return labels
@@ -65,6 +67,26 @@ def number_classes(labels: pd.Series) -> tuple[NDArray[Any], NDArray[np.intp]]:
                 f"y holds {value!r}, a {type(value).__name__}; name classes by text, numbers or booleans"
             )
     return values, numbers
+
+
+def as_seed(random_state: object) -> int | None:
+    """Give the seed that scikit-learn's forms of a random state stand for; one with a state is drawn from.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of them.
+    """
+    if random_state is None:
+        return None
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31))
+    if isinstance(random_state, int | np.integer) and random_state >= 0:
+        return int(random_state)
+    raise ConfigError(
+        f"random_state={random_state!r} must be a whole number of at least 0, a numpy.random.RandomState or "
+        "None"
+    )
 
 
 def training_device(name: str) -> torch.device:

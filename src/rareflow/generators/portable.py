@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CODECS",
+    "HOTTEST",
     "MAX_ROWS",
     "SAMPLING_MODES",
     "SLOPE",
@@ -51,6 +52,7 @@ __all__ = [
     "Layout",
     "PortableGenerator",
     "forest_features",
+    "is_dtype",
 ]
 
 CODECS = ("asinh", "quantile", "zscore")
@@ -62,6 +64,8 @@ SLOPE = 0.2
 """What a leaky rectifier of any of the networks leaves of a negative number."""
 STEEP = 60.0
 """Beyond it a logit says no more, and its exponential would overflow in the end."""
+HOTTEST = 1e6
+"""Factor on noise at most; far beyond it float32 overflows."""
 
 _BATCH_ROWS = 65_536  # a frame's: one thread draws it, from a random source of its own
 _CHUNK_ROWS = 4_096  # drawn at once, so few that they stay in the processor's cache
@@ -77,7 +81,6 @@ _SPEC, _WEIGHTS = "spec.json", "weights.safetensors"
 _MOST_BYTES = {_SPEC: 2**26, _WEIGHTS: 2**32}  # far more than any table needs
 _MOST_NUMBERS = 2**30  # in the real rows' table in codec space, which no file bounds
 _MOST_COUNT = 2**63 - 1
-_HOTTEST = 1e6  # factor on noise; far beyond it float32 overflows
 
 Array = NDArray[Any]
 T = TypeVar("T")
@@ -480,8 +483,8 @@ class PortableGenerator:
         """Refuse what cannot be drawn; give the class's number and the count."""
         if label not in self.classes:
             raise ValueError(f"{label=} is not a class of this generator; its classes are {self.classes}")
-        if not 0 <= temperature <= _HOTTEST:
-            raise ValueError(f"temperature must be a number from 0 to {_HOTTEST:.0f}, not {temperature=}")
+        if not 0 <= temperature <= HOTTEST:
+            raise ValueError(f"temperature must be a number from 0 to {HOTTEST:.0f}, not {temperature=}")
         try:
             whole = int(count)
         except (TypeError, ValueError, OverflowError):  # missing, no number, infinite
@@ -1117,6 +1120,7 @@ def _typed(values: Any, entry: dict[str, Any]) -> pd.Series:  # noqa: ANN401 - w
 _DTYPE = re.compile(
     r"(bool|boolean|category|double|object|str|string|(u?int|float|UInt|Int|Float)(8|16|32|64|128))"
     r"(\[(python|pyarrow)\w*\])?"
+    r"|(float|halffloat|large_string)\[pyarrow\]"
 )
 """Of a column or a label; numpy knows others, some of which take a gigabyte a row."""
 
@@ -1129,7 +1133,8 @@ def _is_scalar(value: object) -> bool:
     return value is None or isinstance(value, str | int | float)
 
 
-def _is_dtype(value: object) -> bool:
+def is_dtype(value: object) -> bool:
+    """Tell whether it names a dtype that a column, a label or categories can have on the way back."""
     return isinstance(value, str) and _DTYPE.fullmatch(value) is not None
 
 
@@ -1150,7 +1155,7 @@ def _is_list(value: object) -> bool:
 
 
 def _is_factor(value: object) -> bool:
-    return isinstance(value, int | float) and 0 <= value <= _HOTTEST
+    return isinstance(value, int | float) and 0 <= value <= HOTTEST
 
 
 def _is_span(value: object) -> bool:
@@ -1163,18 +1168,18 @@ def _is_positive(value: object) -> bool:
 
 _COLUMN = {
     "name": _is_text,
-    "dtype": _is_dtype,
+    "dtype": is_dtype,
     "numeric": _is_truth,
     "modes": [_is_scalar],
     "block": _is_place,
     "scalar": _is_place,
     "group": _is_whole,
 }
-_CATEGORIES = {"categories": [_is_scalar], "categories_dtype": _is_dtype, "ordered": _is_truth}
+_CATEGORIES = {"categories": [_is_scalar], "categories_dtype": is_dtype, "ordered": _is_truth}
 _SPEC_FORM = {
     "codec": CODECS,
     "columns": [_COLUMN],
-    "label": {"name": _is_text, "dtype": _is_dtype, "position": _is_whole},
+    "label": {"name": _is_text, "dtype": is_dtype, "position": _is_whole},
     "classes": [{"name": _is_text, "value": _is_scalar, "anchors": _is_span}],
     "layout": {"scalars": _is_whole, "sizes": [_is_positive]},
     "decoder": {"latent_dim": _is_positive, "hidden_dim": _is_positive},
