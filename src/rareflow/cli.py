@@ -50,7 +50,7 @@ Data = Annotated[
         "quoted glob. Parquet may be larger than memory."
     ),
 ]
-Label = Annotated[str, typer.Option(help="Label column. Unset: the recipe's, or the model's.")]
+Label = Annotated[str, typer.Option(help="Label column. Unset: the recipe's, or that of --model.")]
 Drop = Annotated[
     str,
     typer.Option(
@@ -204,7 +204,9 @@ def tune(
     n_trials: Annotated[
         int, typer.Option(help="Trials in all, RAW and those of earlier sessions counted.", min=2)
     ] = 20,
-    repeats: Annotated[int, typer.Option(help="Inner splits that a trial is scored on.", min=1)] = 3,
+    repeats: Annotated[
+        int, typer.Option(help="Inner splits that a trial is scored on; with 1, any lead counts.", min=1)
+    ] = 3,
     tune_rows: Annotated[
         int, typer.Option(help="Training rows used in a trial; the largest classes are thinned first.", min=2)
     ] = 20_000,

@@ -66,5 +66,6 @@ def run(settings: Settings, *, model: str) -> str:
 def _warning(known: int, n_rows: int) -> str:
     return (
         f"\nBeware: --model was trained on {known:,} of the {n_rows:,} test rows, so its scores flatter it. "
-        "Give --split, --test-size and --seed as it was trained with, or other rows as --test FILE."
+        "Give --split, --test-size, --seed, --sample-rows and what else says which rows are read as it was "
+        "trained with, or other rows as --test FILE."
     )
