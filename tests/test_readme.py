@@ -24,13 +24,15 @@ def rareflow_lines():
 
 @pytest.mark.parametrize("line", rareflow_lines())
 def test_every_rareflow_line_of_the_readme_is_a_command_with_options_that_exist(line):
-    _, name, *words = shlex.split(line)
+    _, name, *words = shlex.split(line, comments=True)
     command = typer.main.get_command(app).commands[name]
     command.make_context(name, words)
 
 
 def test_the_readme_names_every_command():
-    assert {shlex.split(line)[1] for line in rareflow_lines()} == set(typer.main.get_command(app).commands)
+    assert {shlex.split(line, comments=True)[1] for line in rareflow_lines()} == set(
+        typer.main.get_command(app).commands
+    )
 
 
 @pytest.mark.parametrize("name", ["run", "test"])

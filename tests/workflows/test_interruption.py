@@ -89,7 +89,7 @@ class Slow:
     """Is stopped while a class is made that has it, which Python calls a `RuntimeError`."""
 
     def __set_name__(self, *_):
-        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
 
 
 @pytest.mark.parametrize("debug", [(), ("--debug",)])
