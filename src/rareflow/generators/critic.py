@@ -11,14 +11,16 @@ find is a product of masked matrices, exact almost everywhere. Going back from t
 
 - Eq. 7's Wasserstein part, a mean over real rows less one over forged rows, weighs each row by s = -1/B or
   1/B: dW_2 = sum s u_2 h_1^T, dW_1 = sum s u_1 [x, c]^T, db_l = sum s u_l, dw = sum s h_2.
-- The penalty, lambda E[(|g| - 1)^2] at points between them (arXiv 1704.00028), has dP/dg = d := 2 lambda / B
-  (|g| - 1) g / |g|. Through g it is linear in each weight: dW_1x = sum u_1 d^T; with e = m_1 * (W_1x d),
-  dW_2 = sum u_2 e^T; dw = sum m_2 * (W_2 e). The biases move no slope.
+- The penalty, lambda E[(|g| - 1)^2] at points between them (arXiv 1704.00028), has dP/dg = d / B with
+  d := 2 lambda (|g| - 1) g / |g|. Through g it is linear in each weight, with s = 1/B: dW_1x = sum s u_1 d^T;
+  with e = m_1 * (W_1x d), dW_2 = sum s u_2 e^T; dw = sum s m_2 * (W_2 e). The biases move no slope.
 
 As printed, Eq. 7 is what the critic raises, less the penalty; so it descends the negative.
 
-Real, forged and mixed rows go through as one batch, and each weight's gradient is one product: u_2 starts
-from s w in the first two parts, from w in the third, where d and e take the place of [x, c] and h_1.
+Two more savings, as exact. w is the same for every row: so v = (diag(w) W_2)^T m_2, and N := sum s m_2 r^T,
+with h_1 or e for r, gives dW_2 = diag(w) N and dw, each entry a product of two rows: those of W_2 and N, plus
+b_2 sum s m_2 in the first part alone; h_2 itself is not needed. And a_1 is linear in x: between a real and a
+forged row it lies where x does.
 """
 
 from __future__ import annotations
@@ -99,41 +101,46 @@ def descent(
         E[D(x)] - E[D(G(z))]; E[(|g| - 1)^2] without lambda, or ``None``; one gradient a weight.
     """
     first, first_bias, second, second_bias, w, last_bias = weights
-    rows, both, width = len(x), 2 * len(x), x.shape[1]
+    rows, width = x.shape
     precision = precision or w.dtype
-    parts, shares = [x, fake], [-1 / rows, 1 / rows]
-    if t is not None:
-        parts, shares = [*parts, torch.lerp(x, fake, t)], [*shares, 1.0]
-    xc = torch.cat([torch.cat(parts), c.repeat(len(parts), 1)], dim=1).to(precision)
-    w_1, b_1, w_2, b_2 = (each.to(precision) for each in (first, first_bias, second, second_bias))
-    h_1 = functional.leaky_relu_(torch.addmm(b_1, xc, w_1.T), SLOPE)
-    h_2 = functional.leaky_relu_(torch.addmm(b_2, h_1, w_2.T), SLOPE)
-    u_2 = _masked(torch.cat([(w * share).to(precision).expand(rows, -1) for share in shares]), h_2)
-    u_1 = _masked(u_2 @ w_2, h_1)
-    sign = xc.new_ones((1, both))
-    sign[:, :rows] = -1
-    # In one product, so that the difference and not its two parts is rounded.
-    dw = (sign @ h_2[:both]).to(w.dtype) / rows
+    w_1, b_1, w_2, b_2, w_w_2 = (
+        each.to(precision) for each in (first, first_bias, second, second_bias, w.T * second)
+    )
+    share = x.new_full((2 * rows, 1), 1 / rows, dtype=precision)
+    share[:rows].neg_()
+
+    def back(h_1: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        """Give s m_2 and s u_1."""
+        a_2 = torch.addmm(b_2, h_1, w_2.T)
+        m_2 = torch.ops.aten.leaky_relu_backward(share.expand_as(a_2), a_2, SLOPE, False)
+        return m_2, _masked(m_2 @ w_w_2, h_1)
+
+    # Real and forged rows in one product, so that the difference and not its two parts is rounded.
+    xc = torch.cat([torch.cat([x, fake]), c.repeat(2, 1)], dim=1).to(precision)
+    a_1 = torch.addmm(b_1, xc, w_1.T)
+    between = None if t is None else torch.lerp(a_1[:rows], a_1[rows:], t.to(precision))
+    h_1 = functional.leaky_relu_(a_1, SLOPE)
+    m_2, u_1 = back(h_1, share)
+    dw_1, n, db_2 = (u_1.T @ xc).to(w.dtype), (m_2.T @ h_1).to(w.dtype), m_2.sum(dim=0).to(w.dtype)
+    db_1 = dw_1[:, width:].sum(dim=1)  # a row has one class
+    dw = (second * n).sum(dim=1) + second_bias * db_2
     gain, penalty = -(w * dw).sum(), None
-    if t is not None:
+    if between is not None:
+        h_1 = functional.leaky_relu_(between, SLOPE)
+        m_2, u_1 = back(h_1, share[rows:])
         w_1x = w_1[:, :width]
-        g = (u_1[both:] @ w_1x).to(w.dtype)
+        g = (u_1 @ w_1x).to(w.dtype)  # times 1 / rows
         length = torch.linalg.vector_norm(g, dim=1, keepdim=True)
-        penalty = (length - 1).square().mean()
-        d = (2 * lambda_gp / rows) * (length - 1) / length.clamp_min(torch.finfo(g.dtype).tiny) * g
-        xc[both:, :width] = d
-        xc[both:, width:] = 0
-        e = _masked(xc[both:, :width] @ w_1x.T, h_1[both:])
-        dw += _masked(e @ w_2.T, h_2[both:]).sum(dim=0)
-        h_1[both:] = e
-    gradients = [
-        (u_1.T @ xc).to(w.dtype),
-        u_1[:both].sum(dim=0).to(w.dtype),
-        (u_2.T @ h_1).to(w.dtype),
-        u_2[:both].sum(dim=0).to(w.dtype),
-        dw,
-        torch.zeros_like(last_bias),  # it shifts real and forged scores alike
-    ]
+        excess = rows * length - 1
+        penalty = excess.square().mean()
+        d = (2 * lambda_gp * excess / length.clamp_min(torch.finfo(g.dtype).tiny ** 0.5) * g).to(precision)
+        e = _masked(d @ w_1x.T, h_1)
+        dw_1[:, :width] += (u_1.T @ d).to(w.dtype)
+        n_e = (m_2.T @ e).to(w.dtype)
+        n += n_e
+        dw += (second * n_e).sum(dim=1)
+    # The last bias shifts real and forged scores alike.
+    gradients = [dw_1, db_1, w.T * n, w[0] * db_2, dw[None], torch.zeros_like(last_bias)]
     return gain, penalty, gradients
 
 

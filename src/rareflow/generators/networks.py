@@ -41,8 +41,8 @@ def perceptron(weights: Sequence[Tensor], *inputs: Tensor) -> Tensor:
         What its first layer reads.
     """
     w_1, b_1, w_2, b_2, w_3, b_3 = weights
-    h = functional.leaky_relu(functional.linear(torch.cat(inputs, dim=1), w_1, b_1), SLOPE)
-    h = functional.leaky_relu(functional.linear(h, w_2, b_2), SLOPE)
+    h = functional.leaky_relu_(functional.linear(torch.cat(inputs, dim=1), w_1, b_1), SLOPE)
+    h = functional.leaky_relu_(functional.linear(h, w_2, b_2), SLOPE)
     return functional.linear(h, w_3, b_3)
 
 
