@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = ["OWNER", "experimental", "open_storage", "queue_anew", "refusals"]
 
-OWNER = "process"  # a trial's user attribute: the host and the number of the process that works on it
+OWNER = "process"  # a trial's user attribute: host, number and birth of the process that works on it
 _HEARTBEAT_S, _GRACE_S, _RETRIES = 30, 120, 3
 _FILE = {"connect_args": {"timeout": 60}}  # seconds that a process waits while another one writes
 _SERVER = {"pool_pre_ping": True}  # a worker is silent while it trains, and what lies between may hang up
