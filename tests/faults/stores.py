@@ -13,7 +13,7 @@ from tests.workflows.commands import workplace
 from tests.workflows.servers import MLflow
 
 # Who ran it, where and when.
-_OWN = {"rareflow.host", "rareflow.process", "mlflow.source.name", "mlflow.user"}
+_OWN = {"rareflow.host", "rareflow.process", "rareflow.process.birth", "mlflow.source.name", "mlflow.user"}
 
 
 @contextmanager

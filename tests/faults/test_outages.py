@@ -75,6 +75,11 @@ def in_the_second_trial(monkeypatch, go_away):
     monkeypatch.setattr(_TrialRun, "on_repeat", log)
 
 
+def sync():
+    ended = rareflow("sync")
+    assert ended.code == 0, ended.said
+
+
 def registered(server):
     return [
         version.version for version in MlflowClient(server.address).search_model_versions(f"name='{MODEL}'")
@@ -144,7 +149,7 @@ def test_a_server_that_goes_away_while_it_registers_has_nothing_registered_and_t
     assert (folder / SPOOL).exists()
     server.start()
     assert registered(server) == []
-    assert rareflow("sync").code == 0
+    sync()
     assert held(server) == undisturbed
 
 
@@ -163,7 +168,7 @@ def test_a_study_of_which_a_part_is_in_the_spool_registers_nothing_though_the_se
     assert "what 1 of the runs logged since is kept" in ended.said[0]
     assert registered(server) == []
     assert (folder / SPOOL).exists()
-    assert rareflow("sync").code == 0
+    sync()
     assert held(server) == undisturbed
 
 
@@ -180,7 +185,7 @@ def test_several_processes_keep_their_runs_in_one_spool(folder, server, undistur
     assert ours(said) == said[-1:]
     assert not [line for line in said if "Traceback" in line]
     server.start()
-    assert rareflow("sync").code == 0
+    sync()
     found = stores.held(server.address, times={"split_seconds"})
     assert {name: run["status"] for name, run in found.items()} == {
         name: run["status"] for name, run in undisturbed.items()
@@ -201,7 +206,7 @@ def test_a_study_that_is_stopped_while_the_server_is_away_says_where_its_runs_ar
     assert process.returncode == 130, said
     assert [line for line in said if "goes on in rareflow-spool, which `rareflow sync` uploads" in line]
     server.start()
-    assert rareflow("sync").code == 0
+    sync()
     states = {name: run["status"] for name, run in held(server).items()}
     assert states == {"tune gas-pipeline": "KILLED", "trial-0000": "FINISHED", "trial-0001": "KILLED"}
 
@@ -215,11 +220,11 @@ def test_a_training_whose_server_goes_away_has_its_generator_logged_by_the_sync(
     logged = train.log_data
     monkeypatch.setattr(train, "log_data", log_data)
     ended = rareflow("train", "--rows", 600, "--steps", 20, "--class-rows", 50)
-    assert ended.code == 3
-    assert ended.said[0].endswith("upload it with `rareflow sync`, which logs the generator too")
+    assert ended.code == 3, ended.said
+    assert ended.said[0].endswith("upload it with `rareflow sync`, which logs the generator too"), ended.said
     (run,) = Spool(Path(SPOOL)).runs(Spool(Path(SPOOL)).client())
     server.start()
-    assert rareflow("sync").code == 0
+    sync()
     client = MlflowClient(server.address)
     (model,) = client.search_logged_models(["1"])
     assert model.source_run_id == run.data.tags["rareflow.spool.run"]
@@ -256,7 +261,7 @@ def test_a_benchmark_whose_server_goes_away_computes_every_cell_and_is_whole_aft
     assert ended.code == 3, ended.said
     assert "what 11 of the runs logged since is kept" in ended.said[0], "ten cells and the benchmark's own"
     server.start()
-    assert rareflow("sync").code == 0
+    sync()
     assert stores.held(server.address, times={"seconds"}) == undisturbed
     again = rareflow(*BENCHMARK, "--out", "disturbed")
     assert (again.code, ours(again.said)) == (0, [])
@@ -275,5 +280,5 @@ def test_an_evaluation_whose_server_goes_away_tells_its_scores_and_is_whole_afte
         ended = rareflow(*words)
     assert (ended.code, ended.out) == (3, scores)
     server.start()
-    assert rareflow("sync").code == 0
+    sync()
     assert held(server) == undisturbed

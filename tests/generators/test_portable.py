@@ -266,14 +266,31 @@ def test_an_unknown_label_is_refused_with_the_known_ones():
         ValueError, match=r"^label='worm' is not a class of this generator; its classes are \['common', "
     ):
         generator_of().sample("worm", 1)
+    with pytest.raises(ValueError, match=r"^label=<NA> is not a class"):
+        generator_of().sample(pd.NA, 1)
 
 
-@pytest.mark.parametrize("temperature", [-0.5, 1e7, float("nan"), float("inf")])
+@pytest.mark.parametrize("temperature", [-0.5, 1e7, float("nan"), float("inf"), None, "1", pd.NA])
 def test_a_temperature_out_of_its_range_is_refused_with_its_value(temperature):
     with pytest.raises(
         ValueError, match=rf"^temperature must be a number from 0 to 1000000, not {temperature=}$"
     ):
         generator_of().sample("rare", 1, temperature=temperature)
+
+
+@pytest.mark.parametrize("seed", [-1, 2.5, float("nan"), float("inf"), pd.NA, "3", [1, 2]])
+def test_a_seed_that_is_none_is_refused_with_its_value(seed):
+    said = re.escape(f"seed must be a whole number from 0, or None to draw afresh, not {seed=!s}")
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        generator_of().sample("rare", 1, seed=seed)
+    with pytest.raises(ValueError, match=f"^{said}$"):
+        generator_of().batches(pd.DataFrame({"label": ["rare"], "count": [1]}), seed=seed)
+
+
+@pytest.mark.parametrize("seed", [3, 3.0, np.int8(3), np.uint64(3)])
+def test_a_whole_number_of_any_dtype_is_a_seed(seed):
+    generator = generator_of()
+    pd.testing.assert_frame_equal(generator.sample("rare", 9, seed=seed), generator.sample("rare", 9, seed=3))
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,8 @@ import sys
 import pytest
 from mlflow import MlflowClient
 
-from rareflow.tracking.environment import HOST_TAG, PROCESS_TAG, process_tags
+from rareflow.tracking import leftovers
+from rareflow.tracking.environment import BIRTH_TAG, HOST_TAG, PROCESS_TAG, process_tags
 from rareflow.tracking.leftovers import sweep_dead_runs, sweep_ended_children
 from rareflow.tracking.runs import child_run, parent_run
 
@@ -32,7 +33,7 @@ def status(client, run_id):
 
 
 def start(client, **tags):
-    return client.create_run("1", tags={HOST_TAG: process_tags()[HOST_TAG], **tags}).info.run_id
+    return client.create_run("1", tags={**process_tags(), **tags}).info.run_id
 
 
 def test_a_run_says_which_process_it_is_of(client):
@@ -61,7 +62,7 @@ def test_a_worker_that_lives_keeps_its_run_when_the_process_of_the_parent_is_gon
     dead = start(client, **{PROCESS_TAG: dead_process})
     left = [
         start(client, **{PROCESS_TAG: dead_process, HOST_TAG: "elsewhere", PARENT: dead}),
-        start(client, **{PROCESS_TAG: str(os.getppid()), PARENT: dead}),
+        start(client, **{PARENT: dead}),
     ]
     assert sweep_dead_runs() == 1
     assert [status(client, run_id) for run_id in left] == ["RUNNING"] * 2
@@ -87,16 +88,36 @@ def test_a_child_that_has_ended_and_still_runs_is_killed_by_its_name_and_no_othe
 
 
 def test_a_run_that_an_earlier_process_of_our_number_left_behind_is_killed(client):
-    dead = start(client, **{PROCESS_TAG: str(os.getpid())})
+    place, tick = process_tags()[BIRTH_TAG].rsplit(" ", 1)
+    dead = start(client, **{BIRTH_TAG: f"{place} {int(tick) - 1}"})
     assert sweep_dead_runs() == 1
     assert status(client, dead) == "KILLED"
 
 
-def test_runs_of_a_living_process_another_host_or_another_program_are_left_alone(client, dead_process):
+def test_a_run_of_an_earlier_boot_is_killed_where_the_store_is_a_file_of_this_machine(client, monkeypatch):
+    run_id = start(client, **{BIRTH_TAG: f"another {process_tags()[BIRTH_TAG]}"})
+    for device, swept in ((0, 0), (8, 1)):
+        monkeypatch.setattr(os, "major", lambda _, device=device: device)
+        assert sweep_dead_runs() == swept
+    assert status(client, run_id) == "KILLED"
+
+
+@pytest.mark.parametrize("uri", ["sqlite:////proc/version", "http://127.0.0.1:5000", "postgresql://host/db"])
+def test_a_store_that_is_no_file_on_a_disk_may_be_other_machines_too(uri):
+    assert not leftovers._is_on_a_disk(uri)
+
+
+def test_runs_of_a_living_process_another_host_boot_or_program_are_left_alone(
+    client, dead_process, monkeypatch
+):
+    monkeypatch.setattr(os, "major", lambda _: 0)  # as on a disk that machines share
+    dead = {PROCESS_TAG: dead_process}
     left = [
-        start(client, **{PROCESS_TAG: str(os.getppid())}),
-        start(client, **{PROCESS_TAG: dead_process, HOST_TAG: "elsewhere"}),
+        start(client),
+        start(client, **dead, **{HOST_TAG: "elsewhere"}),
+        start(client, **dead, **{BIRTH_TAG: f"another {process_tags()[BIRTH_TAG]}"}),
         client.create_run("1").info.run_id,
+        client.create_run("1", tags={HOST_TAG: process_tags()[HOST_TAG], **dead}).info.run_id,
     ]
     assert sweep_dead_runs() == 0
-    assert [status(client, run_id) for run_id in left] == ["RUNNING"] * 3
+    assert [status(client, run_id) for run_id in left] == ["RUNNING"] * 5

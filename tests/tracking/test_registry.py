@@ -354,6 +354,14 @@ def test_a_server_refuses_what_cannot_be_drawn_and_says_why(address, label, coun
 
 
 @pytest.mark.fault
+def test_a_server_refuses_a_seed_below_zero_and_says_why(address):
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask(address, ("NMRI", 1), params={"seed": -1})
+    assert caught.value.code == 400
+    assert "seed must be a whole number from 0, or None" in json.load(caught.value)["message"]
+
+
+@pytest.mark.fault
 @pytest.mark.usefixtures("client")
 def test_max_rows_is_the_loaders_to_choose():
     wanted = pd.DataFrame({"label": ["NMRI"], "count": [1_000_001]})

@@ -1,8 +1,9 @@
-import platform
 import subprocess
 import sys
 
 import pytest
+
+from rareflow.identity import here
 
 
 @pytest.fixture
@@ -15,4 +16,4 @@ def dead():
     """A process of this host that is over."""
     with subprocess.Popen([sys.executable, "-c", ""]) as process:
         process.wait()
-    return (platform.node(), process.pid)
+    return here()[0], process.pid, here()[2]

@@ -13,7 +13,7 @@ from xgboost.core import XGBoostError
 from rareflow.errors import DataError, DivergedError, StoreError
 from rareflow.tuning.sampler import DONE
 from rareflow.tuning.space import Candidate, default_candidate, suggest
-from rareflow.tuning.storage import OWNER
+from rareflow.tuning.storage import OWNER, open_storage
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.work import work
 from tests.tuning.fakes import COUNTS, FakeObjective, Recorder, age
@@ -366,3 +366,26 @@ def test_no_refusal_shows_a_secret(storage, said):
     assert "secret" not in str(err)
     assert err.__cause__ is None
     assert err.__suppress_context__
+
+
+WAITS = {"connect_timeout", "keepalives_idle", "keepalives_interval", "tcp_user_timeout"}
+
+
+@pytest.mark.parametrize(
+    ("storage", "waits"),
+    [
+        ("postgresql+psycopg://host/study", WAITS),
+        ("postgresql+psycopg2://host/study?connect_timeout=5", WAITS - {"connect_timeout"}),
+        ("mysql+pymysql://host/study", set()),
+    ],
+)
+def test_postgresql_whose_host_is_gone_is_not_waited_for_without_end_nor_longer_than_its_address_says(
+    storage, waits, monkeypatch
+):
+    engines = []
+    monkeypatch.setattr(
+        optuna.storages, "RDBStorage", lambda _url, engine_kwargs, **_: engines.append(engine_kwargs)
+    )
+    open_storage(storage)
+    assert engines[0]["pool_pre_ping"]
+    assert engines[0].get("connect_args", {}).keys() == waits

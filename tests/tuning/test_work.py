@@ -17,7 +17,7 @@ from tests.tuning.fakes import COUNTS, FakeObjective, Recorder, age, by_noise, r
 
 pytestmark = pytest.mark.fault
 
-ELSEWHERE = ("elsewhere", 1)
+ELSEWHERE = ("elsewhere", 1, "another boot 1")
 
 
 @pytest.fixture(autouse=True)
@@ -114,6 +114,13 @@ def test_what_a_process_of_another_host_was_in_is_tried_again_when_its_heartbeat
     fail_lost(study, seen)
     assert (states(study)[2:], seen.gone) == (["FAIL", "WAITING"], [(2, "elsewhere")])
     assert OWNER not in study.trials[3].user_attrs, "nobody has it yet"
+
+
+def test_a_trial_of_a_machine_of_this_name_that_booted_at_another_time_is_left_to_its_heartbeat(study, dead):
+    begin(study, (*dead[:2], f"another {dead[2]}"))
+    seen = Recorder()
+    fail_lost(study, seen)
+    assert (states(study)[2:], seen.gone) == (["RUNNING"], [])
 
 
 def test_a_lost_reference_stays_a_reference(storage, dead):

@@ -357,16 +357,16 @@ class PortableGenerator:
             Rows wanted, >= 0; exactly as many come back. A class of which training held one row gives
             copies of that row.
         seed
-            The same seed gives the same bits; ``None`` draws afresh.
+            >= 0; the same seed gives the same bits; ``None`` draws afresh.
         temperature
             Factor on the latent noise, 0..1e6.
 
         Raises
         ------
         ValueError
-            If the label is unknown, or the count or the temperature out of its range.
+            If the label is unknown, or the count, the seed or the temperature out of its range.
         """
-        asked = [_Asked(*self._check(label, count, temperature), np.random.SeedSequence(seed))]
+        asked = [_Asked(*self._check(label, count, temperature), np.random.SeedSequence(_as_seed(seed)))]
         return self._drawn(asked, temperature, with_label=False)
 
     def table(
@@ -466,10 +466,11 @@ class PortableGenerator:
         if not {"label", "count"} <= set(wanted.columns):
             raise ValueError(f"the counts need columns 'label' and 'count', not {list(wanted.columns)}")
         pairs = list(zip(wanted["label"].astype(str), wanted["count"], strict=True))
+        whole = _as_seed(seed)
         return [
             _Asked(
                 *self._check(label, count, temperature),
-                np.random.SeedSequence(None if seed is None else [seed, i]),
+                np.random.SeedSequence(None if whole is None else [whole, i]),
             )
             for i, (label, count) in enumerate(pairs or [(self.classes[0], 0)])
         ]
@@ -481,16 +482,12 @@ class PortableGenerator:
         temperature: float,
     ) -> tuple[int, int]:
         """Refuse what cannot be drawn; give the class's number and the count."""
-        if label not in self.classes:
+        if not isinstance(label, str) or label not in self.classes:  # a missing one equals nothing
             raise ValueError(f"{label=} is not a class of this generator; its classes are {self.classes}")
-        if not 0 <= temperature <= HOTTEST:
+        if not isinstance(temperature, int | float | np.number) or not 0 <= temperature <= HOTTEST:
             raise ValueError(f"temperature must be a number from 0 to {HOTTEST:.0f}, not {temperature=}")
-        try:
-            whole = int(count)
-        except (TypeError, ValueError, OverflowError):  # missing, no number, infinite
-            whole = -1
-        # A whole float is a count too: frames make floats of whole numbers.
-        if not 0 <= whole <= _MOST_COUNT or whole != count:
+        whole = _as_whole(count)
+        if whole is None or whole > _MOST_COUNT:
             raise ValueError(
                 f"count of {label=} must be a whole number from 0 to {_MOST_COUNT}, not {count!s:.40}"
             )
@@ -770,6 +767,25 @@ class PortableGenerator:
             values = np.array([one["value"] for one in self.spec["classes"]], dtype=object)
             makers.insert(entry["position"], (entry["name"], partial(_taken, _typed(values, entry), kinds)))
         return dict(makers)
+
+
+def _as_whole(value: Any) -> int | None:  # noqa: ANN401 - what a user gave
+    """Give a whole number from 0; ``None``: it is none. A whole float is one: frames make floats of them."""
+    try:
+        whole = int(value)
+    except (TypeError, ValueError, OverflowError):  # missing, no number, infinite
+        return None
+    return whole if whole >= 0 and whole == value else None
+
+
+def _as_seed(seed: Any) -> int | None:  # noqa: ANN401 - what a user gave
+    """Give the seed, ``None`` as it is; refuse what is none."""
+    if seed is None:
+        return None
+    whole = _as_whole(seed)
+    if whole is None:
+        raise ValueError(f"seed must be a whole number from 0, or None to draw afresh, not {seed=!s:.40}")
+    return whole
 
 
 @dataclass(frozen=True)

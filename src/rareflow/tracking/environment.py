@@ -12,9 +12,9 @@ from mlflow.utils.git_utils import get_git_commit
 
 from rareflow.identity import here
 
-__all__ = ["HOST_TAG", "PROCESS_TAG", "git_commit", "process_tags", "quiet", "versions"]
+__all__ = ["BIRTH_TAG", "HOST_TAG", "PROCESS_TAG", "git_commit", "process_tags", "quiet", "versions"]
 
-HOST_TAG, PROCESS_TAG = "rareflow.host", "rareflow.process"
+HOST_TAG, PROCESS_TAG, BIRTH_TAG = "rareflow.host", "rareflow.process", "rareflow.process.birth"
 
 # Environment variables, so that worker processes inherit them.
 _SWITCHES = {
@@ -59,9 +59,9 @@ def versions() -> dict[str, str]:
 
 
 def process_tags() -> dict[str, str]:
-    """Say which process this is: its host's name and its number there."""
-    host, number = here()
-    return {HOST_TAG: host, PROCESS_TAG: str(number)}
+    """Say which process this is: its host's name, its number there and its birth."""
+    host, number, birth = here()
+    return {HOST_TAG: host, PROCESS_TAG: str(number), BIRTH_TAG: birth}
 
 
 def git_commit() -> str | None:

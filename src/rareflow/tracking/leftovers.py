@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow import MlflowClient
 
+from rareflow.databases import sqlite_file
 from rareflow.identity import is_gone
-from rareflow.tracking.environment import HOST_TAG, PROCESS_TAG, process_tags
+from rareflow.tracking.environment import BIRTH_TAG, HOST_TAG, PROCESS_TAG, process_tags
 from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.searching import every_run
 from rareflow.tracking.spooling.spool import PARENT_TAG
@@ -26,21 +28,18 @@ if TYPE_CHECKING:
 __all__ = ["sweep_children", "sweep_dead_runs", "sweep_ended_children"]
 
 
-def sweep_dead_runs(*, own: bool = True) -> int:
+def sweep_dead_runs() -> int:
     """Set runs of this host whose process is gone, parents and children, to ``KILLED``; give their number.
 
-    A child of such a parent may be a worker's of another host, which lives: nothing is done to it here.
-
-    Parameters
-    ----------
-    own
-        Whether runs that bear this process's number are an earlier one's: true until it opens a run itself.
+    A child of such a parent may be a worker's of another host, which lives: nothing is done to it here. Nor
+    is anything to a run of another boot, which may be a clone's, unless the store is a file on a disk of this
+    machine: then it is of an earlier boot.
     """
-    host = process_tags()[HOST_TAG]
+    host, is_ours = process_tags()[HOST_TAG], _is_on_a_disk(str(mlflow.get_tracking_uri()))
 
     def is_dead(run: Run) -> bool:
-        number = int(run.data.tags[PROCESS_TAG])
-        return is_gone(host, number) or (own and number == os.getpid())
+        tags = run.data.tags
+        return is_gone(host, int(tags[PROCESS_TAG]), tags.get(BIRTH_TAG, ""), is_ours=is_ours)
 
     return len(_sweep(None, f"tags.`{HOST_TAG}` = '{host}'", is_dead))
 
@@ -77,6 +76,12 @@ def sweep_ended_children(
             tracking_uri, f"tags.`{PARENT_TAG}` = '{parent}'", lambda run: run.info.run_name in names
         )
     ]
+
+
+def _is_on_a_disk(uri: str) -> bool:
+    """Say whether a store is a file on a disk: one that machines share by a network has no device here."""
+    file = sqlite_file(uri)
+    return bool(file) and os.major(Path(file).stat().st_dev) != 0
 
 
 def _sweep(tracking_uri: str | None, which: str, is_left: Callable[[Run], bool]) -> list[str]:

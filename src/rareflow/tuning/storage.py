@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import optuna
 from optuna.exceptions import StorageInternalError
@@ -17,12 +17,23 @@ from rareflow.errors import StoreError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from sqlalchemy.engine import URL
+
 __all__ = ["OWNER", "experimental", "open_storage", "queue_anew", "refusals"]
 
-OWNER = "process"  # a trial's user attribute: the host and the number of the process that works on it
+OWNER = "process"  # a trial's user attribute: host, number and birth of the process that works on it
 _HEARTBEAT_S, _GRACE_S, _RETRIES = 30, 120, 3
 _FILE = {"connect_args": {"timeout": 60}}  # seconds that a process waits while another one writes
 _SERVER = {"pool_pre_ping": True}  # a worker is silent while it trains, and what lies between may hang up
+# PostgreSQL whose host or network is gone is waited for no longer at a call, and not for hours: a stop makes
+# some calls, and waits for the thread that sends the heartbeats. In seconds, but for the last.
+_POSTGRESQL = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "tcp_user_timeout": 60_000,
+}
+_LIBPQ = {"psycopg", "psycopg2"}  # the drivers that know these words
 _UNUSABLE = (SQLAlchemyError, StorageInternalError, ImportError, OSError, RuntimeError)
 
 
@@ -51,11 +62,20 @@ def open_storage(storage: str) -> optuna.storages.RDBStorage:
         make_whole(storage, _make_tables)
         return optuna.storages.RDBStorage(
             storage,
-            engine_kwargs=_FILE if sqlite_file(storage) else _SERVER,
+            engine_kwargs=_FILE if sqlite_file(storage) else _server(make_url(storage)),
             heartbeat_interval=_HEARTBEAT_S,
             grace_period=_GRACE_S,
             heartbeat_stale_trial_callback=queue_anew,
         )
+
+
+def _server(url: URL) -> dict[str, Any]:
+    """Give the engine's arguments for a server; what the address says of its own waits holds."""
+    if url.get_driver_name() not in _LIBPQ:
+        return _SERVER
+    return _SERVER | {
+        "connect_args": {key: _POSTGRESQL[key] for key in _POSTGRESQL.keys() - url.query.keys()}
+    }
 
 
 def _make_tables(storage: str) -> None:

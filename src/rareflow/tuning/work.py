@@ -1,8 +1,9 @@
 """The work on a study, which any number of processes on any number of machines share through its storage.
 
-A trial bears the host and the number of its process. A process begins a trial only while those that run
-cannot reach the target, so the target is exceeded only by processes that begin at the same moment; and one
-that has nothing to begin waits, because a trial that runs may yet fail, so the target is not missed either.
+A trial bears the host, the number and the birth of its process. A process begins a trial only while those
+that run cannot reach the target, so the target is exceeded only by processes that begin at the same moment;
+and one that has nothing to begin waits, because a trial that runs may yet fail, so the target is not missed
+either.
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def settle(study: optuna.Study, observer: Observer) -> None:
 def fail_lost(study: optuna.Study, observer: Observer) -> None:
     """Fail the trials whose process is heard of no more, and queue them anew.
 
-    One of this host is asked after; one of another host is given up when its heartbeat has stopped for long.
+    One of this host and boot is asked after; another is given up when its heartbeat has stopped for long.
     """
     before = study.get_trials(states=(TrialState.RUNNING,))
     with experimental():

@@ -185,7 +185,7 @@ def _search(
             _staff(post, study, task, how)
             post.settle(study)
         finally:
-            sweep_dead_runs(own=False)
+            sweep_dead_runs()
             post.sweep(study)
     if finished(study) < how.n_trials:
         raise StoreError(

@@ -56,8 +56,9 @@ class Post:
 
     def open(self, seed: int) -> optuna.Study:
         """Open the study for this process, which draws what no other draws that joins at the same moment."""
-        host, number = here()
-        return open_study(self.storage, self.study_name, seed=seed, seat=(zlib.crc32(host.encode()), number))
+        host, number, birth = here()
+        seat = zlib.crc32(f"{host} {birth}".encode()), number
+        return open_study(self.storage, self.study_name, seed=seed, seat=seat)
 
     def refusals(self) -> AbstractContextManager[None]:
         """Say in one line why the study's storage fails in the middle of the work, without its password."""
