@@ -15,6 +15,7 @@ from rareflow.workflows.benchmarking.plan import BenchmarkSettings, facts_of, pr
 from rareflow.workflows.reading import DataSettings
 from rareflow.workflows.settings import Settings, limit_threads
 from rareflow.workflows.studying.task import Task
+from tests.workflows.commands import rareflow
 
 
 @pytest.fixture
@@ -244,13 +245,28 @@ def many_categories(path, **counts):
     frame.assign(label=["a", "b"] * (rows // 2) + ["a"] * (rows % 2)).to_parquet(path)
 
 
-def test_columns_of_more_categories_than_a_generator_learns_are_refused_all_at_once(tmp_path):
+@pytest.mark.parametrize(
+    "words",
+    [("train",), ("tune",), ("evaluate",), ("benchmark", "--augmenters", "RAW")],
+    ids=lambda words: words[0],
+)
+def test_every_command_that_trains_refuses_wide_categories_before_anything_is_written(words, folder):
+    many_categories(folder / "t.parquet", port=MAX_CATEGORIES + 1)
+    before = set(folder.iterdir())
+    ended = rareflow(*words, "--data", "t.parquet", "--label", "label")
+    assert ended.code == 2
+    assert "'port' (1,001 categories); leave them out with --drop port" in ended.said[0]
+    assert set(folder.iterdir()) == before
+
+
+def test_columns_of_more_categories_than_anybody_learns_are_refused_all_at_once(tmp_path):
     path = tmp_path / "t.parquet"
     counts = {"port": MAX_CATEGORIES, "from": MAX_CATEGORIES + 1, "to, last": 3 * MAX_CATEGORIES}
     many_categories(path, **counts)
     said = (
-        "columns of more than 1,000 categories, too many for a generator: 'from' (1,001 categories), "
-        "'to, last' (3,000 categories); leave them out with --drop 'from,\"to, last\"'"
+        "columns of more than 1,000 categories, too many for generators and detectors: "
+        "'from' (1,001 categories), 'to, last' (3,000 categories); "
+        "leave them out with --drop 'from,\"to, last\"'"
     )
     with pytest.raises(DataError) as refused:
         Settings(DataSettings(str(path), label="label")).check_categories()

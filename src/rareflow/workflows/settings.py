@@ -118,9 +118,9 @@ class Settings:
             return matched.table()
 
     def check_categories(self) -> None:
-        """Refuse a table that a generator cannot learn; for commands that train one, first of all.
+        """Refuse a table of wide categories: no generator learns them, and detectors get a column for each.
 
-        It goes by the whole table, so that it depends on no split.
+        For commands that train any, first of all. It goes by the whole table, so that it depends on no split.
 
         Raises
         ------
@@ -132,8 +132,8 @@ class Settings:
         if refused:
             shown = ", ".join(f"{name!r} ({count:,} categories)" for name, count in refused.items())
             raise DataError(
-                f"columns of more than {MAX_CATEGORIES:,} categories, too many for a generator: {shown}; "
-                f"leave them out with --drop {shell_names(refused)}"
+                f"columns of more than {MAX_CATEGORIES:,} categories, too many for generators and detectors: "
+                f"{shown}; leave them out with --drop {shell_names(refused)}"
             )
 
     @property
