@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["benchmark_run", "log_cell", "log_lacking", "log_report"]
 
-_METRICS = ("macro_precision", "macro_recall", "macro_f1", "balanced_accuracy", "mcc")
+_METRICS = ("macro_precision", "macro_recall", "macro_f1", "mcc")
 
 
 @contextmanager
