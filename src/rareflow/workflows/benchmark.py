@@ -6,6 +6,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rareflow.evaluation.augmenters.networks import NetworkAugmenter
+from rareflow.evaluation.augmenters.registry import augmenter
 from rareflow.evaluation.augmenters.reweighting import ClassWeights, TunedThresholds
 from rareflow.evaluation.classifiers import check_detectors
 from rareflow.redaction import without_secrets
@@ -50,7 +52,8 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
     check_detectors(
         protocol.detectors, weights=ClassWeights.name in names, odds=TunedThresholds.name in names
     )
-    settings.check_categories()
+    makers = [augmenter(name) for name in names]
+    settings.check_categories(for_generator=any(isinstance(maker, NetworkAugmenter) for maker in makers))
     table, test = settings.parts if settings.test else (settings.source.table, None)
     results = Results(how.out, facts_of(table, test, protocol, fidelity=how.fidelity))
     bench = Bench(table, test, protocol, fidelity=how.fidelity)
