@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from mlflow import MlflowClient
 from typer.main import get_command
 
 import rareflow as package
@@ -495,3 +496,16 @@ def test_a_test_file_of_one_class_is_scored(command, folder):
     ended = rareflow(command, *words, *steps)
     assert ended.code == 0
     assert "RAW" in ended.out
+
+
+@pytest.mark.parametrize("strangers", [0, 30])
+def test_evaluate_says_and_logs_how_many_test_rows_equal_a_training_row(strangers, folder):
+    given = frame()
+    given.to_csv(folder / "train.csv", index=False)
+    test = given.assign(pressure=given["pressure"] + (np.arange(40) < strangers))
+    test.to_csv(folder / "test.csv", index=False)
+    ended = rareflow("evaluate", "--data", "train.csv", "--test", "test.csv", "--label", "result")
+    assert ended.code == 0
+    assert f"\n{40 - strangers} of the 40 test rows equal a training row, label included: " in ended.out
+    (run,) = MlflowClient().search_runs(["1"])
+    assert run.data.metrics["test_rows_in_training_part"] == 40 - strangers

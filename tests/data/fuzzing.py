@@ -30,8 +30,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rareflow.data.load import load_table
-from rareflow.data.readers import read_frame
 from rareflow.errors import ConfigError, DataError
+from tests.data.reading import read_frame
 
 HANG_S = 30
 NULLS = {"", "NULL", "null", "NaN", "nan", "N/A", "n/a", "NA", "#N/A", "-nan", "-NaN"}

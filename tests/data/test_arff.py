@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from rareflow.data.arff import parse_arff
-from rareflow.data.readers import read_frame
 from rareflow.errors import DataError
+from tests.data.reading import read_frame
 
 HEADER = "@relation gas\n@attribute x real\n@attribute 'result' {'0', '1'}\n@data\n"
 

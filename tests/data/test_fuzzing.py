@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rareflow.data.load import load_table
-from rareflow.data.readers import read, read_frame
 from rareflow.errors import DataError
 from tests.data.fuzzing import alarm, csv_of, run
+from tests.data.reading import read, read_frame
 
 pytestmark = pytest.mark.fault
 

@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from rareflow.data.load import load_table
 from rareflow.data.names import unique_names
-from rareflow.data.readers import open_source, read, read_frame
+from rareflow.data.readers import open_source
 from rareflow.data.source import own_buffer
 from rareflow.errors import DataError
+from tests.data.reading import read, read_frame
 
 
 @pytest.fixture

@@ -3,9 +3,9 @@ import pandas as pd
 import pytest
 
 from rareflow.data.load import load_table
-from rareflow.data.readers import read_frame
 from rareflow.data.recipes import RECIPES, find_recipe
 from rareflow.errors import ConfigError, DataError
+from tests.data.reading import read_frame
 
 GAS = RECIPES["gas-pipeline"]
 CIC = RECIPES["cic-ids-2017"]

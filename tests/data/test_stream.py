@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from rareflow.data import source
 from rareflow.data.card import data_card
 from rareflow.data.load import load_table, open_table
-from rareflow.data.readers import read_frame
 from rareflow.data.sample import quotas
 from rareflow.data.survey import Survey
 from rareflow.errors import ConfigError, RareflowError
+from tests.data.reading import read_frame
 
 WHOLE = 10**9
 NOW = dt.date(2017, 7, 3)

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 
 from rareflow.errors import DataError
-from rareflow.evaluation.fidelity import FIDELITY, MIN_ROWS, fidelity, fidelity_by_class
+from rareflow.evaluation.fidelity import FIDELITY, MIN_ROWS, fidelity_by_class
 
 
 def mixed(rows, seed, shift=0.0):
@@ -22,6 +22,13 @@ def mixed(rows, seed, shift=0.0):
             "same": 7.0,
         }
     )
+
+
+def fidelity(real, forged, *, seed):
+    """The measures of one class."""
+    labels = (np.full(len(part), "a", dtype=object) for part in (real, forged))
+    found = fidelity_by_class(real, next(labels), forged, next(labels), seed=seed)
+    return found.loc["a"].drop(["held_out_rows", "forged_rows"]).to_dict()
 
 
 def lone(real, forged, seed=0):
@@ -108,6 +115,11 @@ def test_a_collapsed_generator_has_precision_and_no_recall():
     assert found["precision"] == 1
     assert found["recall"] < 0.05
     assert found["coverage"] < 0.2
+
+
+def test_equal_rows_are_within_balls_that_have_no_radius():
+    found = lone(np.ones(20), np.ones(20))
+    assert [found[name] for name in ("precision", "recall", "coverage")] == [1, 1, 1]
 
 
 def test_same_seed_same_figures_with_more_rows_than_are_looked_at():

@@ -4,19 +4,32 @@ import pytest
 
 from rareflow.errors import DataError
 from rareflow.evaluation.fidelity import MIN_ROWS
-from rareflow.evaluation.privacy import (
-    PRIVACY,
-    exact_copies,
-    membership_auc,
-    near_copies,
-    privacy,
-    privacy_by_class,
-)
+from rareflow.evaluation.privacy import PRIVACY, privacy_by_class
 from tests.evaluation.test_fidelity import mixed
 
 
 def normal(rows, seed, columns=5):
     return pd.DataFrame(np.random.default_rng(seed).normal(size=(rows, columns)))
+
+
+def privacy(train, held_out, forged, *, seed):
+    """The measures of one class."""
+    parts = (train, held_out, forged)
+    labelled = [each for part in parts for each in (part, np.full(len(part), "a", dtype=object))]
+    found = privacy_by_class(*labelled, seed=seed)
+    return found.loc["a"].drop(["train_rows", "held_out_rows", "forged_rows"]).to_dict()
+
+
+def copies(train, rows):
+    return privacy(train, rows, rows, seed=0)["copies"]
+
+
+def near_copies(train, rows):
+    return privacy(train, rows, rows, seed=0)["near_copies"]
+
+
+def membership_auc(*parts, seed=0):
+    return privacy(*parts, seed=seed)["membership_auc"]
 
 
 def test_copies_of_the_training_rows_are_found_by_every_measure():
@@ -55,14 +68,14 @@ def test_rows_next_to_the_training_rows_are_near_but_no_copies_and_give_them_awa
 def test_a_few_copies_among_many_fresh_rows_are_counted_exactly():
     train = normal(100, 0)
     forged = pd.concat([train[:5], normal(95, 1)])
-    assert exact_copies(train, forged) == 0.05
-    assert near_copies(train, forged, seed=0) == pytest.approx(0.05, abs=0.02)
+    assert copies(train, forged) == 0.05
+    assert near_copies(train, forged) == pytest.approx(0.05, abs=0.02)
 
 
 def test_copies_are_near_in_the_largest_classes_too():
     train = normal(25_000, 0, columns=1)
     spread = train.assign(y=np.arange(25_000.0) * 10)
-    assert near_copies(spread, spread[::50], seed=0) == 1
+    assert near_copies(spread, spread[::50]) == 1
 
 
 @pytest.mark.parametrize("rows", [400, 4_000, 20_000])
@@ -72,40 +85,41 @@ def test_near_is_a_tenth_of_the_distance_to_the_nearest_other_training_row_howev
     train, apart = pd.DataFrame({"x": np.sinh(evenly)}), evenly[1] - evenly[0]
     for share, near in ((0.09, 1), (0.11, 0)):
         moved = pd.DataFrame({"x": np.sinh(evenly + share * apart)})
-        assert near_copies(train, moved, seed=0) == pytest.approx(near, abs=0.01), share
+        assert near_copies(train, moved) == pytest.approx(near, abs=0.01), share
 
 
 def test_every_column_counts_for_a_copy_missing_values_and_dtypes_do_not():
     train = pd.DataFrame({"x": [1, 2], "c": pd.Categorical(["a", None])})
     rows = pd.DataFrame({"c": ["a", None, "b"], "x": [1.0, 2.0, 1.0]})
-    assert exact_copies(train, rows) == pytest.approx(2 / 3)
+    assert copies(train, rows) == pytest.approx(2 / 3)
 
 
 def test_without_rows_there_is_no_share_of_them():
-    assert np.isnan(exact_copies(normal(20, 0), normal(0, 1)))
-    assert np.isnan(near_copies(normal(20, 0), normal(0, 1), seed=0))
+    found = privacy(normal(20, 0), normal(0, 1), normal(20, 2), seed=0)
+    assert np.isnan([found["copies_held_out"], found["near_copies_held_out"]]).all()
+    assert not np.isnan([found["copies"], found["near_copies"]]).any()
 
 
 @pytest.mark.parametrize("few", range(3))
 def test_too_few_rows_of_any_kind_allow_no_attack(few):
     parts = [normal(MIN_ROWS - (i == few), i) for i in range(3)]
-    assert np.isnan(membership_auc(*parts, seed=0))
+    assert np.isnan(membership_auc(*parts))
 
 
 def test_the_fewest_rows_allow_an_attack():
     parts = [normal(MIN_ROWS, i) for i in range(3)]
-    assert 0 <= membership_auc(*parts, seed=0) <= 1
+    assert 0 <= membership_auc(*parts) <= 1
 
 
 def test_too_few_distinct_training_rows_have_no_typical_distance_but_copies():
     train = normal(MIN_ROWS - 1, 0).sample(50, replace=True, random_state=0)
-    assert np.isnan(near_copies(train, train, seed=0))
-    assert exact_copies(train, train) == 1
+    assert np.isnan(near_copies(train, train))
+    assert copies(train, train) == 1
 
 
 def test_a_class_of_equal_rows_gives_no_member_away():
     same = pd.DataFrame({"x": [1e38] * 20, "c": ["a"] * 20})
-    assert membership_auc(same, same, same, seed=0) == 0.5
+    assert membership_auc(same, same, same) == 0.5
 
 
 def test_the_order_of_rows_and_columns_and_the_names_change_nothing():
@@ -143,4 +157,4 @@ def test_each_forged_class_has_its_row_and_its_support():
 
 def test_a_missing_column_is_refused():
     with pytest.raises(DataError, match="column 0 of the real rows is missing"):
-        membership_auc(normal(20, 0), normal(20, 1), normal(20, 2).drop(columns=0), seed=0)
+        membership_auc(normal(20, 0), normal(20, 1), normal(20, 2).drop(columns=0))

@@ -3,10 +3,11 @@ import pytest
 
 from rareflow.data.schema import Schema
 from rareflow.data.table import Table
-from rareflow.evaluation.fidelity import FIDELITY, fidelity
-from rareflow.evaluation.privacy import PRIVACY, privacy
+from rareflow.evaluation.fidelity import FIDELITY
+from rareflow.evaluation.privacy import PRIVACY
 from rareflow.evaluation.quality import mean_quality, quality_by_class
-from tests.evaluation.test_fidelity import mixed
+from tests.evaluation.test_fidelity import fidelity, mixed
+from tests.evaluation.test_privacy import privacy
 
 
 def table(seed):

@@ -248,18 +248,20 @@ def kill_before(monkeypatch, server, module, name, *, call=1):
 
 
 @pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(("before", "call", "spooled"), [("log_cell", 3, 10), ("log_lacking", 1, 12)])
 def test_a_benchmark_whose_server_goes_away_computes_every_cell_and_is_whole_after_a_sync(
-    server, monkeypatch
+    before, call, spooled, server, monkeypatch
 ):
     ended = rareflow(*BENCHMARK, "--out", "undisturbed")
     assert ended.code == 0, ended.said
     undisturbed = stores.held(server.address, times={"seconds"})
     MlflowClient(server.address).rename_experiment("1", "before")
     with monkeypatch.context() as patch:
-        kill_before(patch, server, benchmark, "log_cell", call=3)
+        kill_before(patch, server, benchmark, before, call=call)
         ended = rareflow(*BENCHMARK, "--out", "disturbed")
     assert ended.code == 3, ended.said
-    assert "what 11 of the runs logged since is kept" in ended.said[0], "ten cells and the benchmark's own"
+    told = f"what {spooled + 1} of the runs logged since is kept"
+    assert told in ended.said[0], "cells and the benchmark's own"
     server.start()
     sync()
     assert stores.held(server.address, times={"seconds"}) == undisturbed

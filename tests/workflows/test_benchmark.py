@@ -17,6 +17,8 @@ import pytest
 from mlflow import MlflowClient
 
 from rareflow.errors import DataError
+from rareflow.tracking.spooling.spool import SPOOL, Spool, SpooledRun
+from rareflow.workflows import benchmark
 from rareflow.workflows.benchmarking import report
 from rareflow.workflows.benchmarking.cells import Bench
 from tests.workflows.commands import rareflow, workplace
@@ -172,6 +174,55 @@ def test_a_benchmark_that_was_stopped_goes_on_at_the_first_missing_cell(
     parent = parents(place)[0]
     assert (parent.info.run_id, parent.info.status) == (stopped.info.run_id, "FINISHED")
     assert len(children(place, parent)) == N_CELLS
+
+
+def contents(place, run):
+    """What a cell's run holds, without what the clock says."""
+    metrics = {key: value for key, value in run.data.metrics.items() if key != "seconds"}
+    files = [file.path for file in place.client.list_artifacts(run.info.run_id)]
+    return (
+        run.data.params,
+        metrics,
+        [mlflow.artifacts.load_text(f"{run.info.artifact_uri}/{file}") for file in files],
+    )
+
+
+@pytest.mark.fault
+@pytest.mark.usefixtures("without_figures")
+def test_a_cell_that_was_kept_but_not_logged_is_logged_by_the_session_that_goes_on(place, monkeypatch):
+    def log_two(parent, cell, frames):
+        kept.append(cell.augmenter)
+        if len(kept) == 4:
+            raise KeyboardInterrupt
+        if len(kept) < 3:
+            log_cell(parent, cell, frames)
+
+    log_cell, kept = benchmark.log_cell, []
+    with monkeypatch.context() as patch:
+        patch.setattr(benchmark, "log_cell", log_two)
+        assert rareflow(*COMMAND, "--out", "unlogged").code == 130
+    parent = parents(place)[0]
+    spooled, cut = "5-shots-seed-0-class weights", "5-shots-seed-1-random oversampling"
+    assert kept[2:] == ["class weights", "random oversampling"]
+    tags = {"mlflow.parentRunId": parent.info.run_id}
+    place.client.create_run("1", tags=tags, run_name=cut)
+    waiting = SpooledRun(Spool(Path(SPOOL)), spooled, 1, tags)
+    waiting.client.set_terminated(waiting.run_id)
+    waiting.close()
+    ended = rareflow(*COMMAND, "--out", "unlogged")
+    shutil.rmtree(SPOOL)
+    assert ended.code == 3, "a run waits in the spool"
+    assert any("1 of the cells that are done are not in the run yet" in line for line in ended.progress)
+    found = {status: [] for status in ("FINISHED", "KILLED")}
+    for run in children(place, parent):
+        found[run.info.status].append(run)
+    assert [run.info.run_name for run in found["KILLED"]] == [cut]
+    undisturbed = next(run for run in parents(place)[::-1] if len(children(place, run)) == N_CELLS)
+    assert [(run.info.run_name, *contents(place, run)) for run in found["FINISHED"]] == [
+        (run.info.run_name, *contents(place, run))
+        for run in children(place, undisturbed)
+        if run.info.run_name != spooled
+    ]
 
 
 @pytest.mark.usefixtures("without_figures")

@@ -7,7 +7,7 @@ from rareflow.data.schema import Schema
 from rareflow.data.table import Table
 from rareflow.errors import DataError
 from rareflow.generators.estimators import VAEWGANGP
-from rareflow.workflows.matching import known_rows, match_generator, match_test_part
+from rareflow.workflows.matching import known_rows, match_generator, match_test_part, repeated_rows
 
 
 def table(**columns):
@@ -201,6 +201,13 @@ def test_test_rows_that_a_generator_was_trained_on_are_counted_unless_the_traini
     assert known_rows(forger, whole, last) == 0
     unseen = table(pressure=np.random.default_rng(1).normal(size=12))
     assert known_rows(forger, first, unseen) == 0
+
+
+def test_test_rows_that_equal_a_training_row_label_included_are_counted_each_time_they_occur():
+    whole = table()
+    assert repeated_rows(whole.take(np.arange(7)), whole.take(np.array([5, 6, 6, 7]))) == 3
+    relabelled = table(result=["DOS"] * 4 + ["Normal"] * 8)
+    assert repeated_rows(whole, relabelled) == 4, "rows 4 to 7 are Normal in both"
 
 
 def test_a_generator_gives_its_training_rows_back_as_they_are():

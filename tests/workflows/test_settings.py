@@ -15,6 +15,7 @@ from rareflow.workflows.benchmarking.plan import BenchmarkSettings, facts_of, pr
 from rareflow.workflows.reading import DataSettings
 from rareflow.workflows.settings import Settings, limit_threads
 from rareflow.workflows.studying.task import Task
+from tests.workflows.commands import rareflow
 
 
 @pytest.fixture
@@ -244,13 +245,46 @@ def many_categories(path, **counts):
     frame.assign(label=["a", "b"] * (rows // 2) + ["a"] * (rows % 2)).to_parquet(path)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("evaluate",),
+        *(
+            ("benchmark", "--seeds", 1, "--detectors", "dt", "--augmenters", name)
+            for name in ("RAW", "SMOTE", "ADASYN")
+        ),
+    ],
+    ids=lambda words: words[-1],
+)
+def test_columns_that_would_fill_the_memory_of_detectors_are_refused_before_anything_is_written(
+    words, folder, monkeypatch
+):
+    monkeypatch.setattr(settings, "_ONE_HOT", 2_000 * 3_000)
+    many_categories(folder / "t.parquet", port=2_000, ip=2_001, rest=3_000)
+    before = set(folder.iterdir())
+    ended = rareflow(*words, "--data", "t.parquet", "--label", "label")
+    assert ended.code == 2
+    assert ended.said == [
+        "rareflow: columns of more than 2,000 categories, too many for detectors on 3,000 rows: "
+        "'ip' (2,001 categories), 'rest' (3,000 categories); leave them out with --drop ip,rest"
+    ]
+    assert set(folder.iterdir()) == before
+
+
+def test_detectors_take_as_many_categories_as_a_generator_of_any_number_of_rows(tmp_path, monkeypatch):
+    monkeypatch.setattr(settings, "_ONE_HOT", 0)
+    many_categories(tmp_path / "t.parquet", port=MAX_CATEGORIES)
+    Settings(DataSettings(str(tmp_path / "t.parquet"), label="label")).check_categories(for_generator=False)
+
+
 def test_columns_of_more_categories_than_a_generator_learns_are_refused_all_at_once(tmp_path):
     path = tmp_path / "t.parquet"
     counts = {"port": MAX_CATEGORIES, "from": MAX_CATEGORIES + 1, "to, last": 3 * MAX_CATEGORIES}
     many_categories(path, **counts)
     said = (
-        "columns of more than 1,000 categories, too many for a generator: 'from' (1,001 categories), "
-        "'to, last' (3,000 categories); leave them out with --drop 'from,\"to, last\"'"
+        "columns of more than 1,000 categories, too many for a generator: "
+        "'from' (1,001 categories), 'to, last' (3,000 categories); "
+        "leave them out with --drop 'from,\"to, last\"'"
     )
     with pytest.raises(DataError) as refused:
         Settings(DataSettings(str(path), label="label")).check_categories()

@@ -22,7 +22,7 @@ from rareflow.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
-__all__ = ["ENDINGS", "open_source", "read", "read_frame"]
+__all__ = ["ENDINGS", "open_source"]
 
 ENDINGS = (".csv", ".csv.gz", ".arff", ".parquet")
 _ALSO_CSV = ".txt"  # where the file itself is named: in a folder, text may be anything
@@ -35,32 +35,6 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
-
-
-def read_frame(source: str) -> pd.DataFrame:
-    """Read a table; see `read`, which also says what had to be tolerated."""
-    return read(source)[0]
-
-
-def read(source: str, *, label: str = "") -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Read all rows of a source at once.
-
-    Returns
-    -------
-    frame
-        Shape ``(rows, columns)``, index 0..rows-1, in file order.
-    notes
-        One sentence for each thing tolerated.
-
-    Raises
-    ------
-    DataError
-        As `open_source`, or if a file holds blank rows only.
-    """
-    opened, notes = open_source(source, label=label), list[str]()
-    frames = list(opened.frames(notes))
-    frame = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
-    return frame, (*opened.notes, *notes)
 
 
 def open_source(

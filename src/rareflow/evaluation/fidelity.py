@@ -19,13 +19,13 @@ import pandas as pd
 from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
 
-from rareflow.evaluation.space import Rows, by_class, encode, points
+from rareflow.evaluation.space import Rows, by_class, points
 from rareflow.evaluation.two_sample import c2st_auc
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["FIDELITY", "MIN_ROWS", "fidelity", "fidelity_by_class"]
+__all__ = ["FIDELITY", "MIN_ROWS", "fidelity_by_class"]
 
 FIDELITY = ("marginal", "pairwise", "c2st_auc", "precision", "recall", "density", "coverage")
 """The measures, in the order of the tables."""
@@ -41,8 +41,15 @@ _BINS = 4  # a number's, in a pair with a category
 _CATEGORIES = 20  # the most frequent ones of a column that a pair tells apart
 
 
-def fidelity(real: pd.DataFrame, forged: pd.DataFrame, *, seed: int) -> dict[str, float]:
-    """Compare the forged rows of one class with real rows of it.
+def fidelity_by_class(
+    real_X: pd.DataFrame,
+    real_y: NDArray[Any],
+    forged_X: pd.DataFrame,
+    forged_y: NDArray[Any],
+    *,
+    seed: int,
+) -> pd.DataFrame:
+    """Compare the forged rows of each class with real rows of it, one row a class, by name.
 
     - ``marginal``, 0..1: mean over columns of 1 - Kolmogorov-Smirnov distance (numbers; a missing one counts
       as below all others) or 1 - total variation distance (categories; missing is one more).
@@ -60,50 +67,19 @@ def fidelity(real: pd.DataFrame, forged: pd.DataFrame, *, seed: int) -> dict[str
 
     Parameters
     ----------
-    real
-        Rows of one class that no generator learned from, shape ``(rows, columns)``.
-    forged
-        Forged rows of that class; columns are found by name.
+    real_X, real_y
+        Held-out features ``(rows, columns)``, which no generator learned from, and labels as text
+        ``(rows,)``.
+    forged_X, forged_y
+        Forged ones; columns are found by name.
     seed
         Seed of every draw and of the forest.
 
     Returns
     -------
-    dict
-        The measures by name, in the order of `FIDELITY`; all NaN below `MIN_ROWS` rows of either kind. A
-        measure that no column or pair allows is NaN too.
-
-    Raises
-    ------
-    DataError
-        If the forged rows lack a column.
-    """
-    return _measure(*encode(real, forged), seed=seed)
-
-
-def fidelity_by_class(
-    real_X: pd.DataFrame,
-    real_y: NDArray[Any],
-    forged_X: pd.DataFrame,
-    forged_y: NDArray[Any],
-    *,
-    seed: int,
-) -> pd.DataFrame:
-    """Give `fidelity` for each class that was forged, one row a class, by name.
-
-    Parameters
-    ----------
-    real_X, real_y
-        Held-out features ``(rows, columns)`` and labels as text ``(rows,)``.
-    forged_X, forged_y
-        Forged ones, of the same columns.
-    seed
-        Seed of every draw.
-
-    Returns
-    -------
     DataFrame
-        Index ``class``; columns ``held_out_rows`` and ``forged_rows``, then `FIDELITY`.
+        Index ``class``; columns ``held_out_rows`` and ``forged_rows``, then `FIDELITY`: all NaN below
+        `MIN_ROWS` rows of either kind, and a measure that no column or pair allows is NaN too.
 
     Raises
     ------

@@ -49,9 +49,7 @@ class Scores:
     Parameters
     ----------
     macro_precision, macro_recall, macro_f1
-        Fractions in 0..1.
-    balanced_accuracy
-        The mean recall of the classes that have rows, in 0..1: the same number as ``macro_recall``.
+        Fractions in 0..1. ``macro_recall`` is what goes by the name of balanced accuracy, too.
     mcc
         Matthews' correlation coefficient, in -1..1; NaN if only one class has rows, 0 by convention if only
         one is predicted.
@@ -66,7 +64,6 @@ class Scores:
     macro_precision: float
     macro_recall: float
     macro_f1: float
-    balanced_accuracy: float
     mcc: float
     per_class: dict[str, ClassScore]
     labels: tuple[str, ...]
@@ -78,7 +75,6 @@ class Scores:
             "macro_precision": self.macro_precision,
             "macro_recall": self.macro_recall,
             "macro_f1": self.macro_f1,
-            "balanced_accuracy": self.balanced_accuracy,
             "mcc": self.mcc,
         }
 
@@ -112,12 +108,10 @@ def score(y_true: NDArray[Any], y_pred: NDArray[Any], *, labels: Sequence[str]) 
     columns = precision_recall_fscore_support(true, predicted, labels=every, zero_division=0.0)
     precision, recall, f1, support = columns
     scored = support > 0
-    macro_recall = float(recall[scored].mean())
     return Scores(
         macro_precision=float(precision[scored].mean()),
-        macro_recall=macro_recall,
+        macro_recall=float(recall[scored].mean()),
         macro_f1=float(f1[scored].mean()),
-        balanced_accuracy=macro_recall,
         mcc=float(matthews_corrcoef(true, predicted)) if scored.sum() > 1 else nan,
         per_class={label: _class_score(*row) for label, *row in zip(labels, *columns, strict=True)},
         labels=tuple(labels),

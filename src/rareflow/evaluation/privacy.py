@@ -20,12 +20,12 @@ from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances_argmin_min, roc_auc_score
 
 from rareflow.evaluation.fidelity import MIN_ROWS
-from rareflow.evaluation.space import Rows, by_class, encode, points, row_ids, stack
+from rareflow.evaluation.space import Rows, by_class, points, row_ids, stack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["PRIVACY", "exact_copies", "membership_auc", "near_copies", "privacy", "privacy_by_class"]
+__all__ = ["PRIVACY", "privacy_by_class"]
 
 PRIVACY = ("copies", "copies_held_out", "near_copies", "near_copies_held_out", "membership_auc")
 """The measures, in the order of the tables."""
@@ -35,98 +35,6 @@ _FORGED_ROWS = 5_000  # that the attacker holds
 _TRAIN_ROWS = 20_000  # near to which rows are looked for
 _NEAR = 0.1  # of the typical distance between neighbours
 _SAME = 1e-4  # of that distance: what rounding can make of equal rows
-
-
-def exact_copies(train: pd.DataFrame, rows: pd.DataFrame) -> float:
-    """Give the share of rows that equal a training row in all columns, 0..1; NaN without rows.
-
-    Parameters
-    ----------
-    train
-        Training rows, shape ``(rows, columns)``.
-    rows
-        Forged rows, or held-out ones to compare with; columns are found by name.
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
-    """
-    return _copies(*encode(train, rows))[0]
-
-
-def near_copies(train: pd.DataFrame, rows: pd.DataFrame, *, seed: int) -> float:
-    """Give the share of rows that are nearer to a training row than real rows are to each other, 0..1.
-
-    Near is a tenth of the typical distance: the median, over at most 500 distinct training rows, of the
-    distance to the nearest other training row, whether it is one of them or not, in the space of
-    `rareflow.evaluation.space.points`. Copies are near.
-
-    Parameters
-    ----------
-    train
-        Training rows of the class, shape ``(rows, columns)``. Of more than 20,000 that many are drawn, and
-        only exact copies of the others are found: the share is then a lower bound.
-    rows
-        Forged rows of it, of which at most 500 are looked at, or held-out ones to compare with.
-    seed
-        Seed of the draws.
-
-    Returns
-    -------
-    float
-        NaN without rows, or with fewer than `fidelity.MIN_ROWS` distinct training rows.
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
-    """
-    known, asked = encode(train, rows)
-    return _near_copies(known, asked, seed=seed)[0]
-
-
-def membership_auc(train: pd.DataFrame, held_out: pd.DataFrame, forged: pd.DataFrame, *, seed: int) -> float:
-    """Give the AUC of an attack that tells training rows from held-out ones by the forged rows.
-
-    The attacker suspects a row near which forged rows are denser than real ones should be: the score is the
-    logarithm of the distance to the nearest held-out row (itself left out) over that to the nearest forged
-    row, which is the log ratio of two one-neighbour density estimates, but for a factor. It is DOMIAS (van
-    Breugel et al. 2023, arXiv 2302.12580) in its simplest form. Members are training rows, non-members are
-    held-out rows, which are the reference too.
-
-    Parameters
-    ----------
-    train, held_out
-        Real rows of one class, shape ``(rows, columns)``; at most 500 of each are asked about.
-    forged
-        Forged rows of it, of which the attacker holds at most 5,000: a leak beyond them is not seen.
-    seed
-        Seed of the draws.
-
-    Returns
-    -------
-    float
-        0..1. 0.5: nothing leaks this way; 1: every training row is recognised; NaN below
-        `fidelity.MIN_ROWS` rows of any kind.
-
-    Raises
-    ------
-    DataError
-        If a column is missing.
-    """
-    return _membership_auc(*encode(train, held_out, forged), seed=seed)
-
-
-def privacy(
-    train: pd.DataFrame, held_out: pd.DataFrame, forged: pd.DataFrame, *, seed: int
-) -> dict[str, float]:
-    """Give every measure of one class by name, in the order of `PRIVACY`.
-
-    Parameters are those of `membership_auc`; ``copies_held_out`` and ``near_copies_held_out`` are the shares
-    of held-out rows that are copies of training rows, or near to one. NaN as the measures have it.
-    """
-    return _measure(*encode(train, held_out, forged), seed=seed)
 
 
 def privacy_by_class(
@@ -139,7 +47,24 @@ def privacy_by_class(
     *,
     seed: int,
 ) -> pd.DataFrame:
-    """Give `privacy` for each class that was forged, one row a class, by name.
+    """Give what the forged rows of each class give away, one row a class, by name.
+
+    - ``copies``, 0..1: share of forged rows that equal a training row of the class in all columns.
+    - ``near_copies``, 0..1: share of forged rows that are nearer to a training row than real rows are to
+      each other. Near is a tenth of the typical distance: the median, over at most 500 distinct training
+      rows, of the distance to the nearest other training row, whether it is one of them or not, in the space
+      of `rareflow.evaluation.space.points`. Copies are near. At most 500 forged rows are looked at. Of more
+      than 20,000 training rows that many are drawn, and only exact copies of the others are found: the share
+      is then a lower bound.
+    - ``copies_held_out``, ``near_copies_held_out``: the same shares of held-out rows.
+    - ``membership_auc``, 0..1: AUC of an attack that tells training rows from held-out ones by the forged
+      rows. 0.5: nothing leaks this way; 1: every training row is recognised. The attacker suspects a row
+      near which forged rows are denser than real ones should be: the score is the logarithm of the distance
+      to the nearest held-out row (itself left out) over that to the nearest forged row, which is the log
+      ratio of two one-neighbour density estimates, but for a factor. It is DOMIAS (van Breugel et al. 2023,
+      arXiv 2302.12580) in its simplest form. Members are training rows, non-members are held-out rows, which
+      are the reference too; at most 500 of each are asked about. The attacker holds at most 5,000 forged
+      rows: a leak beyond them is not seen.
 
     Parameters
     ----------
@@ -153,7 +78,9 @@ def privacy_by_class(
     Returns
     -------
     DataFrame
-        Index ``class``; columns ``train_rows``, ``held_out_rows`` and ``forged_rows``, then `PRIVACY`.
+        Index ``class``; columns ``train_rows``, ``held_out_rows`` and ``forged_rows``, then `PRIVACY`. A
+        share is NaN without rows; near copies are with fewer than `fidelity.MIN_ROWS` distinct training
+        rows, and the attack is below so many rows of any kind.
 
     Raises
     ------

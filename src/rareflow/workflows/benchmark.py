@@ -19,7 +19,7 @@ from rareflow.workflows.benchmarking.plan import BenchmarkSettings, cells_of, fa
 from rareflow.workflows.benchmarking.pool import compute
 from rareflow.workflows.benchmarking.report import write_report
 from rareflow.workflows.benchmarking.results import Results
-from rareflow.workflows.benchmarking.runs import benchmark_run, log_cell, log_report
+from rareflow.workflows.benchmarking.runs import benchmark_run, log_cell, log_lacking, log_report
 from rareflow.workflows.outcome import told
 from rareflow.workflows.progress import duration, say
 from rareflow.workflows.settings import limit_threads
@@ -52,8 +52,8 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
     check_detectors(
         protocol.detectors, weights=ClassWeights.name in names, odds=TunedThresholds.name in names
     )
-    if any(isinstance(augmenter(name), NetworkAugmenter) for name in names):
-        settings.check_categories()
+    makers = [augmenter(name) for name in names]
+    settings.check_categories(for_generator=any(isinstance(maker, NetworkAugmenter) for maker in makers))
     table, test = settings.parts if settings.test else (settings.source.table, None)
     results = Results(how.out, facts_of(table, test, protocol, fidelity=how.fidelity))
     bench = Bench(table, test, protocol, fidelity=how.fidelity)
@@ -68,6 +68,7 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
         store = without_secrets(uri)
         say(f"{done} of {len(cells)} cells are done; results in {how.out}, run {parent.id} in {store}")
         try:
+            log_lacking(parent, results)
             _compute(cells, bench, results, parent, jobs=how.jobs)
         finally:
             sweep_children(parent.id)

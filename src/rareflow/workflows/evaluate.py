@@ -9,7 +9,7 @@ from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.registry import load_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import open_existing_store, prepare_store
-from rareflow.workflows.matching import known_rows, match_generator, match_test_part
+from rareflow.workflows.matching import known_rows, match_generator, match_test_part, repeated_rows
 from rareflow.workflows.outcome import told
 from rareflow.workflows.report import log_data, score, text_table
 from rareflow.workflows.settings import about_test_file, limit_threads
@@ -23,8 +23,9 @@ __all__ = ["run"]
 def run(settings: Settings, *, model: str) -> str:
     """Score RAW and, where a model is given, SMOTE and the model's rows; give the scores for the screen.
 
-    Scores of a model that was trained on some of the test rows flatter it: how many there are is said, and
-    logged as ``test_rows_known_to_model``.
+    How many test rows equal a training row is said, and logged as ``test_rows_in_training_part``. Scores of a
+    model that was trained on some of the others flatter it: how many there are is said too, and logged as
+    ``test_rows_known_to_model``.
 
     Parameters
     ----------
@@ -39,6 +40,7 @@ def run(settings: Settings, *, model: str) -> str:
         open_existing_store()
         loaded = load_generator(model)
         settings = replace(settings, source=settings.source.like(loaded.generator))
+    settings.check_categories(for_generator=False)
     train, test = settings.parts
     if loaded:
         train = match_generator(train, loaded.generator)
@@ -52,6 +54,8 @@ def run(settings: Settings, *, model: str) -> str:
         tags={**settings.tags, "model": model or "none"},
     ) as run_:
         log_data(run_, settings)
+        repeated = repeated_rows(train, test)
+        run_.log_metrics({"test_rows_in_training_part": repeated})
         if loaded:
             known = known_rows(loaded.generator, train, test)
             run_.log_metrics({"test_rows_known_to_model": known})
@@ -60,7 +64,15 @@ def run(settings: Settings, *, model: str) -> str:
         else:
             comparison = score(run_, settings, train, test, None, {})
             note = "\nGive --model to see the same after augmentation."
-    return told(f"Test part ({settings.protocol}):\n{text_table(comparison)}{note}", run_.id)
+    shared = _shared(repeated, len(test)) if repeated else ""
+    return told(f"Test part ({settings.protocol}):\n{text_table(comparison)}{shared}{note}", run_.id)
+
+
+def _shared(repeated: int, n_rows: int) -> str:
+    return (
+        f"\n{repeated:,} of the {n_rows:,} test rows equal a training row, label included: records that "
+        "repeat do, and so do those of a test file that is part of the table."
+    )
 
 
 def _warning(known: int, n_rows: int) -> str:

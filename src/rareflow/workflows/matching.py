@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from rareflow.data.checks import Fate
 
-__all__ = ["UNSEEN_CLASSES", "known_rows", "match_generator", "match_test_part"]
+__all__ = ["UNSEEN_CLASSES", "known_rows", "match_generator", "match_test_part", "repeated_rows"]
 
 T = TypeVar("T", Table, Stream)
 
@@ -137,6 +137,12 @@ def known_rows(generator: PortableGenerator, train: Table, test: Table) -> int:
     real = PortableGenerator(generator.spec, generator.tensors).real_rows()
     own, asked, known = row_ids(*encode(train.frame, test.frame, real))
     return int((np.isin(asked, known) & ~np.isin(asked, own)).sum())
+
+
+def repeated_rows(train: Table, test: Table) -> int:
+    """Count the test rows that equal a training row in every column, the label's too."""
+    own, asked = row_ids(*encode(train.frame, test.frame))
+    return int(np.isin(asked, own).sum())
 
 
 def _check_columns(table: Table | Stream, form: Form, who: str, remedy: str) -> None:

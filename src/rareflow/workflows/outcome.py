@@ -27,7 +27,7 @@ def told(text: str, run_id: str, *, after: str = "") -> str:
     SpooledError
         With the text, if the spool holds something of the run or its children.
     """
-    if count := spooled_runs(run_id):
+    if count := len(spooled_runs(run_id)):
         raise SpooledError(
             f"the tracking server went away; what {count} of the runs logged since is kept in "
             f"{str(Path(SPOOL).absolute())!r}: when it is back, upload it with `rareflow sync`{after}",

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "about_test_file", "check_launcher", "check_least", "limit_threads"]
 
+_ONE_HOT = 200_000_000  # numbers that stand for one column: 0.8 GB in a detector's matrix, 1.6 GB in ADASYN's
 _LAUNCHERS = ("local", "dask")
 _CHOICES = {"split": KINDS, "device": ("auto", "cpu", "cuda"), "unseen_classes": UNSEEN_CLASSES}
 
@@ -117,22 +118,32 @@ class Settings:
                 say(f"{self.test}: {note}")
             return matched.table()
 
-    def check_categories(self) -> None:
-        """Refuse a table that a generator cannot learn; for commands that train one, first of all.
+    def check_categories(self, *, for_generator: bool = True) -> None:
+        """Refuse a table with too wide columns for what is trained; for commands that train, first of all.
 
-        It goes by the whole table, so that it depends on no split.
+        A generator learns `MAX_CATEGORIES` categories of a column. Detectors get a number for each of them in
+        each row, which must not fill the memory: the more rows, the fewer categories. It goes by the whole
+        table, so that it depends on no split.
+
+        Parameters
+        ----------
+        for_generator
+            Whether a generator is trained, or detectors alone.
 
         Raises
         ------
         DataError
-            If columns have more than `MAX_CATEGORIES` categories.
+            If columns have more categories than that.
         """
-        counts = {column.name: len(column.categories) for column in self.source.table.schema.columns}
-        refused = {name: count for name, count in counts.items() if count > MAX_CATEGORIES}
+        table, most, whom = self.source.table, MAX_CATEGORIES, "a generator"
+        if not for_generator:
+            most, whom = max(most, _ONE_HOT // len(table)), f"detectors on {len(table):,} rows"
+        counts = {column.name: len(column.categories) for column in table.schema.columns}
+        refused = {name: count for name, count in counts.items() if count > most}
         if refused:
             shown = ", ".join(f"{name!r} ({count:,} categories)" for name, count in refused.items())
             raise DataError(
-                f"columns of more than {MAX_CATEGORIES:,} categories, too many for a generator: {shown}; "
+                f"columns of more than {most:,} categories, too many for {whom}: {shown}; "
                 f"leave them out with --drop {shell_names(refused)}"
             )
 

@@ -30,7 +30,7 @@ def names():
 
 
 def test_without_a_spool_nothing_is_in_it():
-    assert spooled_runs("of-the-server") == 0
+    assert spooled_runs("of-the-server") == []
     assert not Path(SPOOL).exists()
 
 
@@ -38,7 +38,8 @@ def test_several_processes_make_one_spool_and_write_to_it_at_once():
     with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
         list(pool.map(write, range(6)))
     assert names() == [f"run-{number}" for number in range(6)]
-    assert (spooled_runs("of-the-server"), spooled_runs("another")) == (6, 0)
+    assert [run.info.run_name for run in spooled_runs("of-the-server")] == names()
+    assert spooled_runs("another") == []
 
 
 def test_a_process_may_write_to_a_new_spool_after_its_first_was_removed():

@@ -28,7 +28,7 @@ def frames_of(cell, f1=0.5):
     shots = "all" if cell.shots is None else str(cell.shots)
     head = {"table": "gas-pipeline", "split": "random", "shots": shots, "seed": cell.seed}
     head |= {"augmenter": cell.augmenter}
-    names = ("macro_precision", "macro_recall", "macro_f1", "balanced_accuracy", "mcc")
+    names = ("macro_precision", "macro_recall", "macro_f1", "mcc")
     frames = {
         "results": pd.DataFrame(
             [

@@ -10,7 +10,7 @@ import fcntl
 import os
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
 from sqlalchemy import URL
@@ -136,18 +136,13 @@ class SpooledRun:
         os.close(self._lock)
 
 
-def spooled_runs(run_id: str) -> int:
-    """Count the runs that the spool of the current folder holds of a run and its children."""
+def spooled_runs(run_id: str) -> list[Run]:
+    """Give the runs that the spool of the current folder holds of a run and its children."""
     spool = Spool(Path(SPOOL))
     if not spool.exists():
-        return 0
+        return []
     found = spool.runs(spool.client())
-    return sum(run_id in (_tag(run, RUN_TAG), _tag(run, PARENT_TAG)) for run in found)
-
-
-def _tag(run: Any, name: str) -> str | None:  # noqa: ANN401 - MLflow's
-    tag: str | None = run.data.tags.get(name)
-    return tag
+    return [run for run in found if run_id in (run.data.tags.get(RUN_TAG), run.data.tags.get(PARENT_TAG))]
 
 
 @contextmanager

@@ -60,7 +60,7 @@ class Bench:
             raise named(cell_text(cell), err) from err
 
     def frames(self, cell: Cell) -> Frames:
-        """Compute a cell."""
+        """Compute a cell, fractions in six digits: its files and its run hold the same."""
         part = self._part(cell)
         result = run_cell(part, cell.augmenter, self.protocol)
         key = {"shots": shots_text(cell.shots), "seed": cell.seed, "augmenter": cell.augmenter}
@@ -70,7 +70,7 @@ class Bench:
         if self._fidelity and result.forged:
             quality = quality_by_class(part.train, part.test, *result.forged, seed=cell.seed)
             frames["fidelity"] = pd.DataFrame([head] * len(quality)).join(quality.reset_index())
-        return frames
+        return {name: frame.round(6) for name, frame in frames.items()}
 
     def _part(self, cell: Cell) -> Part:
         key = (cell.shots, cell.seed)

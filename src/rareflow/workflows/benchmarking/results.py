@@ -143,10 +143,10 @@ class Results:
         }
 
     def add(self, frames: Mapping[str, pd.DataFrame]) -> None:
-        """Keep a cell's frames for good, by file, fractions in six digits."""
+        """Keep a cell's frames for good, by file."""
         for name in _FILES:
             if name in frames:
-                self._files[name].append(frames[name].round(6))
+                self._files[name].append(frames[name])
         self._whole.update(self._files["results"].keys[-1:])
 
     def sort(self) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rareflow.data.card import data_card
 from rareflow.evaluation.tables import scores_by_seed
+from rareflow.tracking.children import finished_children
 from rareflow.tracking.continuation import continue_run
+from rareflow.tracking.outage import ServerAwayError
 from rareflow.tracking.runs import Run, child_run, parent_run
 from rareflow.workflows.benchmarking.plan import shots_text
 from rareflow.workflows.benchmarking.results import read_frames
+from rareflow.workflows.progress import say
 from rareflow.workflows.report import log_data
 
 if TYPE_CHECKING:
@@ -23,9 +26,9 @@ if TYPE_CHECKING:
     from rareflow.workflows.benchmarking.results import Results
     from rareflow.workflows.settings import Settings
 
-__all__ = ["benchmark_run", "log_cell", "log_report"]
+__all__ = ["benchmark_run", "log_cell", "log_lacking", "log_report"]
 
-_METRICS = ("macro_precision", "macro_recall", "macro_f1", "balanced_accuracy", "mcc")
+_METRICS = ("macro_precision", "macro_recall", "macro_f1", "mcc")
 
 
 @contextmanager
@@ -69,10 +72,32 @@ def log_cell(parent: Run, cell: Cell, frames: Frames) -> None:
     metrics["seconds"] = found["seconds"].iloc[0]
     amount = found["amount"].iloc[0]
     params = {"shots": shots, "seed": cell.seed, "augmenter": cell.augmenter, "amount": amount}
-    with child_run(parent.id, f"{shots}-shots-seed-{cell.seed}-{cell.augmenter}", params=params) as run:
+    with child_run(parent.id, _child_name(cell), params=params) as run:
         run.log_metrics(metrics)
         if "fidelity" in frames:
             run.log_text(frames["fidelity"].to_csv(index=False), "fidelity.csv")
+
+
+def log_lacking(parent: Run, results: Results) -> None:
+    """Log the cells that the folder holds and the run has no finished child of: a session died in between.
+
+    While the server is away nobody knows which these are, and a later session logs them.
+    """
+    with suppress(ServerAwayError):
+        logged = finished_children(parent.id)
+        if lacking := [cell for cell in results.seconds if _child_name(cell) not in logged]:
+            say(f"{len(lacking)} of the cells that are done are not in the run yet: logging them ...")
+            files = {
+                name: dict(list(frame.groupby(["shots", "seed", "augmenter"])))
+                for name, frame in read_frames(results.folder).items()
+            }
+            for cell in lacking:
+                key = shots_text(cell.shots), cell.seed, cell.augmenter
+                log_cell(parent, cell, {name: held[key] for name, held in files.items() if key in held})
+
+
+def _child_name(cell: Cell) -> str:
+    return f"{shots_text(cell.shots)}-shots-seed-{cell.seed}-{cell.augmenter}"
 
 
 def log_report(parent: Run, folder: Path) -> None:
