@@ -18,7 +18,7 @@ import torch
 from machine import FOLDER, machine, median, mixed, wide
 
 from rareflow.generators import portable
-from rareflow.generators.anchors import ANCHORS_PER_CLASS
+from rareflow.generators.anchors import choose_anchors
 from rareflow.generators.assembly import assemble
 from rareflow.generators.codec import Codec, Encoded
 from rareflow.generators.portable import CODECS, PortableGenerator
@@ -32,17 +32,16 @@ SAMPLING = {"mode": "residual", "n_neighbors": 1, "noise": 1.0, "filter": False,
 
 def untrained(codec: Codec, encoded: Encoded, y: pd.Series) -> PortableGenerator:
     """Give a generator of some rows: it knows the way back, whatever its networks have learnt."""
-    few = slice(ANCHORS_PER_CLASS)
-    encoded = Encoded(encoded.scaled[few], encoded.modes[few], encoded.raw[few])
-    values, classes = np.unique(y[few].to_numpy(), return_inverse=True)
+    values, classes = np.unique(y.to_numpy(), return_inverse=True)
+    rows, spans = choose_anchors(classes, np.random.default_rng(0))
     networks = Networks(TrainingConfig(), codec.layout, len(values), seeded(0, torch.device("cpu")))
     return assemble(
         codec,
         networks,
-        encoded,
+        encoded.take(rows),
+        spans,
         labels=y,
         values=values,
-        classes=classes,
         sampling=SAMPLING,
         seed=np.random.SeedSequence(0),
     )

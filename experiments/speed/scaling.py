@@ -9,6 +9,7 @@ Writes ``scaling.csv`` and ``scaling.png``.
 
 import time
 from collections.abc import Callable
+from typing import TypeVar
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -16,8 +17,10 @@ import pandas as pd
 import torch
 from machine import FOLDER, machine, wide
 
+from rareflow.generators.anchors import choose_anchors
 from rareflow.generators.assembly import assemble
 from rareflow.generators.codec import Codec
+from rareflow.generators.portable import PortableGenerator
 from rareflow.generators.training import Networks, Training, seeded
 from rareflow.generators.training_config import TrainingConfig
 from rareflow.workflows.settings import limit_threads
@@ -28,6 +31,8 @@ DRAWN, STEPS, REPEATS = 100_000, 100, 3
 CPU = torch.device("cpu")
 SAMPLING = {"mode": "crossover", "n_neighbors": 5, "noise": 1.0, "filter": True, "snap": "shared"}
 
+T = TypeVar("T")
+
 
 def parts(rows: int, columns: int) -> dict[str, float]:
     """Seconds of each part, once."""
@@ -35,7 +40,7 @@ def parts(rows: int, columns: int) -> dict[str, float]:
     values, classes = np.unique(y, return_inverse=True)
     passed: dict[str, float] = {}
 
-    def timed(name: str, work: Callable[[], object]) -> object:
+    def timed(name: str, work: Callable[[], T]) -> T:
         start = time.perf_counter()
         found = work()
         passed[name] = time.perf_counter() - start
@@ -48,19 +53,21 @@ def parts(rows: int, columns: int) -> dict[str, float]:
     x = torch.from_numpy(layout.one_hot(encoded.scaled, encoded.modes))
     training = Training(x, torch.from_numpy(classes), layout, config, networks, source=seeded(1, CPU))
     timed(f"train {STEPS} steps", lambda: list(training))
-    generator = timed(
-        "join the generator",
-        lambda: assemble(
+
+    def join() -> PortableGenerator:
+        rows, spans = choose_anchors(classes, np.random.default_rng(0))
+        return assemble(
             codec,
             networks,
-            encoded,
+            encoded.take(rows),
+            spans,
             labels=y,
             values=values,
-            classes=classes,
             sampling=SAMPLING,
             seed=np.random.SeedSequence(0),
-        ),
-    )
+        )
+
+    generator = timed("join the generator", join)
     generator.sample("class 1", 5_000, seed=0)  # compiles
     timed(f"draw {DRAWN:,} rows", lambda: generator.sample("class 1", DRAWN, seed=1))
     return passed
