@@ -102,7 +102,9 @@ def test_a_run_of_an_earlier_boot_is_killed_where_the_store_is_a_file_of_this_ma
     assert status(client, run_id) == "KILLED"
 
 
-@pytest.mark.parametrize("uri", ["sqlite:////proc/version", "http://127.0.0.1:5000", "postgresql://host/db"])
+@pytest.mark.parametrize(
+    "uri", ["sqlite:////proc/version", "sqlite:///:memory:", "http://127.0.0.1:5000", "postgresql://host/db"]
+)
 def test_a_store_that_is_no_file_on_a_disk_may_be_other_machines_too(uri):
     assert not leftovers._is_on_a_disk(uri)
 

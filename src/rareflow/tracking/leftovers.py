@@ -80,8 +80,8 @@ def sweep_ended_children(
 
 def _is_on_a_disk(uri: str) -> bool:
     """Say whether a store is a file on a disk: one that machines share by a network has no device here."""
-    file = sqlite_file(uri)
-    return bool(file) and os.major(Path(file).stat().st_dev) != 0
+    file = Path(sqlite_file(uri))
+    return file.is_file() and os.major(file.stat().st_dev) != 0
 
 
 def _sweep(tracking_uri: str | None, which: str, is_left: Callable[[Run], bool]) -> list[str]:
