@@ -1,12 +1,14 @@
 import logging
 import sqlite3
 import sys
+import time
 import warnings
-from contextlib import suppress
+from contextlib import closing, suppress
 
 import optuna
 import pytest
 import torch
+from optuna.storages._heartbeat import get_heartbeat_thread
 from optuna.trial import TrialState
 from xgboost.core import XGBoostError
 
@@ -291,6 +293,24 @@ def test_a_trial_that_another_process_is_working_on_is_left_alone(storage):
     study = fresh(storage)
     assert states(study) == ["RUNNING", "WAITING"]
     assert roles(study) == ["raw", "default"]
+
+
+def test_heartbeats_go_on_after_the_database_was_away_for_some(storage, tmp_path, monkeypatch):
+    study = fresh(storage)
+    trial = ask(study)
+    monkeypatch.setattr(study._storage, "get_heartbeat_interval", lambda: 0.01)
+    with closing(sqlite3.connect(tmp_path / "optuna.db", isolation_level=None)) as database:
+        database.execute("ALTER TABLE trial_heartbeats RENAME TO away")
+        with get_heartbeat_thread(trial._trial_id, study._storage):
+            time.sleep(0.2)
+            database.execute("ALTER TABLE away RENAME TO trial_heartbeats")
+            age(storage)
+            old = "SELECT 1 FROM trial_heartbeats WHERE heartbeat < datetime('now', '-1 minute')"
+            for _ in range(1000):
+                if not database.execute(old).fetchone():
+                    return
+                time.sleep(0.01)
+    pytest.fail("no heartbeat came after those that failed")
 
 
 def refusal(storage):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import optuna
@@ -37,6 +37,19 @@ _LIBPQ = {"psycopg", "psycopg2"}  # the drivers that know these words
 _UNUSABLE = (SQLAlchemyError, StorageInternalError, ImportError, OSError, RuntimeError)
 
 
+class _Storage(optuna.storages.RDBStorage):
+    """Optuna's storage, whose heartbeats go on after one has failed."""
+
+    def record_heartbeat(self, trial_id: int) -> None:
+        """Record that a trial's process lives, if the database is there; if not, the next heartbeat may.
+
+        Optuna's thread would end at the first failure, and other processes would take a trial that goes on
+        for dead because the database restarted once. A trial's own calls say what is wrong with it.
+        """
+        with suppress(*_UNUSABLE):
+            super().record_heartbeat(trial_id)
+
+
 @contextmanager
 def experimental() -> Iterator[None]:
     """Use what Optuna calls experimental without its warning: groups, recovery, PNG plots need it."""
@@ -60,7 +73,7 @@ def open_storage(storage: str) -> optuna.storages.RDBStorage:
     """
     with refusals(storage), experimental():
         make_whole(storage, _make_tables)
-        return optuna.storages.RDBStorage(
+        return _Storage(
             storage,
             engine_kwargs=_FILE if sqlite_file(storage) else _server(make_url(storage)),
             heartbeat_interval=_HEARTBEAT_S,
