@@ -2,7 +2,7 @@ import traceback
 
 import pytest
 
-from rareflow.redaction import redacted
+from rareflow.redaction import ADDRESS_FORM, redacted
 
 pytestmark = pytest.mark.fault
 
@@ -23,6 +23,8 @@ pytestmark = pytest.mark.fault
         ("(https://host/?token=a'b)", "(https://host/?***)"),
         ("two: a://u:p@h b://u:p@h", "two: a://***@h b://***@h"),
         ("sqlite:////home/me@work/mlflow.db", "sqlite:////home/me@work/mlflow.db"),
+        (f"write it as {ADDRESS_FORM}", f"write it as {ADDRESS_FORM}"),
+        ("a://user:password@host:port/name@h, b", "a://***@h, b"),
         ("mail bob@host about http://host/x", "mail bob@host about http://host/x"),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,8 +17,13 @@ __all__ = ["make_whole", "sqlite_file"]
 
 
 def sqlite_file(uri: str) -> str:
-    """Give the file of an SQLite database's URI; empty for any other URI."""
-    return uri.partition(":///")[2].partition("?")[0] if uri.startswith("sqlite") else ""
+    """Give the file of an SQLite database's URI; empty for one in memory and for any other URI."""
+    try:
+        url = make_url(uri)
+    except (ArgumentError, ValueError):  # no database's
+        return ""
+    file = url.database or ""
+    return file if url.get_backend_name() == "sqlite" and not file.startswith(("file:", ":")) else ""
 
 
 def make_whole(uri: str, make: Callable[[str], object]) -> None:
@@ -38,11 +44,9 @@ def make_whole(uri: str, make: Callable[[str], object]) -> None:
     OSError
         If the folder cannot be written.
     """
-    url = make_url(uri)
-    file = Path(url.database or "")
+    url, file = make_url(uri), Path(sqlite_file(uri))
     # What is wrong with a folder that is not there, the library that opens the file says.
-    is_file = url.get_backend_name() == "sqlite" and file.name and not str(file).startswith(("file:", ":"))
-    if not is_file or file.exists() or not file.parent.is_dir():
+    if not file.name or file.exists() or not file.parent.is_dir():
         return
     # A name of its own each time: MLflow makes the tables of an address once in a process.
     scratch = file.with_name(f".{file.name}.{uuid.uuid4().hex}")

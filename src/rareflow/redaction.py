@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["redacted", "without_secrets"]
+__all__ = ["ADDRESS_FORM", "redacted", "without_secrets"]
+
+_EXAMPLE = "user:password@host:port/name"
+ADDRESS_FORM = f"dialect://{_EXAMPLE}, other characters in the password as %40 and the like"
+"""How to write a database's address; the one address that is shown with a user and a password."""
 
 # A path may hold an @: SQLite's does. A secret may hold an apostrophe, and a text may put one around it all.
-_USER = re.compile(r"(?<!sqlite)://[^\s\"]*@")
+_USER = re.compile(rf"(?<!sqlite)://(?!{_EXAMPLE},)[^\s\"]*@")
 _QUERY = re.compile(r"(?<!sqlite)(://[^\s\"?]*)\?[^\s\"]*?(?=['\")]*(?:[\s\"]|$))")
 
 

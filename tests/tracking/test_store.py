@@ -11,9 +11,10 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
+from rareflow.databases import sqlite_file
 from rareflow.errors import StoreError
 from rareflow.redaction import without_secrets
-from rareflow.tracking.store import prepare_store
+from rareflow.tracking.store import current_uri, is_missing, open_existing_store, prepare_store
 
 pytestmark = pytest.mark.fault
 
@@ -65,14 +66,36 @@ def test_a_fresh_folder_gets_mlflow_db_and_its_artifacts_beside_it(folder):
     assert sorted(path.name for path in folder.iterdir()) == ["mlflow.db", "mlruns"]
 
 
-def test_a_folder_with_spaces_in_its_name_holds_its_own_store(folder, empty_database, monkeypatch):
-    spaced = folder / "my 100% data"
-    spaced.mkdir()
-    shutil.copy(empty_database, spaced / "mlflow.db")
-    monkeypatch.chdir(spaced)
-    prepare_store("rare")
+@pytest.mark.parametrize("name", ["my 100% data", "Projekt (1)", "M&S", "größe", "it's #1, new?", "a+b@c"])
+def test_a_folder_of_any_name_holds_its_own_store_and_it_is_found_there(
+    name, folder, empty_database, monkeypatch
+):
+    odd = folder / name
+    odd.mkdir()
+    monkeypatch.chdir(odd)
+    assert is_missing(current_uri())
+    shutil.copy(empty_database, odd / "mlflow.db")
+    assert open_existing_store() == prepare_store("rare")
+    assert sqlite_file(current_uri()) == str(odd / "mlflow.db")
     assert MlflowClient(f"sqlite:///{empty_database}").get_experiment_by_name("rare") is None
-    assert mlflow.get_experiment_by_name("rare").artifact_location.startswith(str(spaced))
+    assert mlflow.get_experiment_by_name("rare").artifact_location.startswith(str(odd))
+
+
+@pytest.mark.parametrize(
+    "uri",
+    [
+        "sqlite://",
+        "sqlite:///:memory:",
+        "sqlite:///file:here.db?uri=true",
+        "postgresql://host/db",
+        "http://host:5000",
+        "postgresql://host:port/db",
+        "mlruns",
+    ],
+)
+def test_what_is_no_sqlite_file_is_not_missed(uri):
+    assert sqlite_file(uri) == ""
+    assert not is_missing(uri)
 
 
 def test_the_users_tracking_uri_is_kept(folder, empty_database):

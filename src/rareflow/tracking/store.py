@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import StoreError
-from rareflow.redaction import without_secrets
+from rareflow.redaction import ADDRESS_FORM, without_secrets
 from rareflow.tracking.environment import quiet
 from rareflow.tracking.outage import first_word
 
@@ -123,8 +123,8 @@ def _open_database(uri: str) -> None:
     except ValueError:
         # The cause quotes a part of the address that may be half a password.
         raise StoreError(
-            f"the tracking database {without_secrets(uri)!r} has an address that cannot be read; write it as "
-            "dialect://user:password@host:port/name, other characters in the password as %40 and the like"
+            f"the tracking database {without_secrets(uri)!r} has an address that cannot be read; write it "
+            f"as {ADDRESS_FORM}"
         ) from None
     sqlite = url.get_backend_name() == "sqlite"
     if sqlite and url.database:

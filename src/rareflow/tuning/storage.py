@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import StoreError
+from rareflow.redaction import ADDRESS_FORM
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -132,8 +133,7 @@ def _shown(storage: str) -> str:
         url = make_url(storage)
     except (SQLAlchemyError, ValueError):  # a ValueError is about the port; both may quote half a password
         raise StoreError(
-            "--storage is no database's address; write it as sqlite:///optuna.db or "
-            "dialect://user:password@host:port/name, other characters in the password as %40 and the like"
+            f"--storage is no database's address; write it as sqlite:///optuna.db or {ADDRESS_FORM}"
         ) from None
     shown = url.set(query={}).render_as_string(hide_password=True)
     if url.get_backend_name() == "sqlite" and url.database in {None, "", ":memory:"}:
