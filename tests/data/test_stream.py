@@ -16,6 +16,7 @@ from rareflow.data.load import load_table, open_table
 from rareflow.data.sample import quotas
 from rareflow.data.survey import Survey
 from rareflow.errors import ConfigError, RareflowError
+from rareflow.generators.estimators import VAEWGANGP
 from tests.data.reading import read_frame
 
 WHOLE = 10**9
@@ -24,6 +25,21 @@ NOW = dt.date(2017, 7, 3)
 
 def gaps(values, kind):
     return st.lists(st.one_of(st.none(), values), min_size=9, max_size=9).map(lambda v: pa.array(v, kind))
+
+
+@pytest.mark.parametrize("values", [[0.5, 2.5], ["tcp", "udp"], [np.inf, 1.0]])
+def test_a_sample_may_miss_every_value_of_a_column_and_a_generator_learns_it_all_the_same(tmp_path, values):
+    gap = [*values, *[None] * 1998]
+    frame = pd.DataFrame({"x": range(2000), "gap": gap, "label": ["a", "b"] * 1000})
+    frame.to_parquet(tmp_path / "t.parquet")
+    text = ["gap"] if values[0] == "tcp" else []
+    how = {"sample_rows": 100, "infinities": "missing", "categorical": text}
+    table = load_table(str(tmp_path / "t.parquet"), label="label", **how)
+    assert table.X["gap"].isna().all()
+    assert "| gap |" in data_card(table)
+    forged = VAEWGANGP(steps=1, random_state=0).fit(table.X, table.y).sample("a", 5, random_state=0)
+    assert forged["gap"].isna().all()
+    assert forged["gap"].dtype == table.X["gap"].dtype
 
 
 COLUMNS = {

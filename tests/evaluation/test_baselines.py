@@ -146,10 +146,11 @@ def test_a_missing_category_counts_as_a_category():
 
 
 @pytest.mark.parametrize("make", [table, numbers])
-def test_values_to_1e38_neither_warn_nor_overflow(make):
+@pytest.mark.parametrize("huge", [2.3e38, 1e155, -1.7e308])
+def test_huge_values_neither_warn_nor_overflow(make, huge):
     X, y = make()
     X["single"] = np.where(np.arange(len(X)) % 2, 3e38, -3e38).astype(np.float32)
-    X["measurement"] = np.where(np.arange(len(X)) % 3, 2.3e38, 1e-40)
+    X["measurement"] = np.where(np.arange(len(X)) % 3, huge, 1e-40)
     new_X, _ = smote(X, y, COUNTS, seed=0)
     assert np.isfinite(new_X[["single", "measurement"]].to_numpy(np.float64)).all()
 

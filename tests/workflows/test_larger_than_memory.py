@@ -54,7 +54,7 @@ def test_a_column_that_turns_out_empty_in_the_end_leaves_the_old_file_whole():
     ended = rareflow(*words, "--out", "out.parquet")
     assert (ended.code, ended.said) == (
         2,
-        ["rareflow: column 'y' holds no value at all; leave it out with --drop y"],
+        ["rareflow: columns that hold no value at all: y; leave them out with --drop y"],
     )
     assert Path("out.parquet").read_bytes() == b"old"
     assert sorted(path.name for path in Path().glob("*out*")) == ["out.parquet"]

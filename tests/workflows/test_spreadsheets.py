@@ -45,6 +45,19 @@ def test_prepare_writes_a_csv_that_is_safe_to_open_where_asked_and_as_it_is_wher
 
 
 @pytest.mark.usefixtures("folder")
+def test_a_column_may_be_called_self_and_categories_be_numbers():
+    pd.DataFrame({"self": [" =1", "b", "b", "b"], "n": [1, None, 2, 1], "y": [0, 1, 0, 1]}).to_csv("t.csv")
+    ended = rareflow(
+        *("prepare", "--data", "t.csv", "--label", "y", "--categorical", "self,n"),
+        *("--out", "o.csv", "--csv-safe", "true"),
+    )
+    assert ended.code == 0, ended.said
+    written = pd.read_csv("o.csv")
+    assert written["self"].tolist() == ["'=1", "b", "b", "b"]
+    assert written["n"].isna().tolist() == [False, True, False, False]
+
+
+@pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("command", ["prepare", "augment"])
 def test_csv_safe_is_refused_for_parquet_and_for_what_is_no_truth(command):
     ended = rareflow(command, "--csv-safe", "true", "--out", "o.parquet")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import pandas as pd
 
 from rareflow.data.checks import Fate, Step, settled_counts
+from rareflow.data.columns import with_columns
 from rareflow.data.dtypes import as_written, is_text, values_dtype
 from rareflow.data.stream import Stream
 from rareflow.data.table import Table
@@ -121,7 +122,8 @@ def _category_step(column: pd.Series, form: Form, name: str) -> list[Step]:
     new = [same[0] for same in found]
     if list(map(_key, new)) == list(map(_key, own)):
         return []
-    return [lambda frame: frame.assign(**{str(column.name): frame[column.name].cat.rename_categories(new)})]
+    name = str(column.name)
+    return [lambda frame: with_columns(frame, {name: frame[name].cat.rename_categories(new)})]
 
 
 def _shown(values: Sequence[Any]) -> str:
@@ -202,6 +204,6 @@ def _label_step(names: Mapping[str, str | None], form: Form) -> Step:
         kept = pd.notna(new)
         values = form.classes.iloc[known.get_indexer(pd.Index(new[kept], dtype=object))]
         left = frame[kept].reset_index(drop=True)
-        return left.assign(**{form.label: values.reset_index(drop=True)})
+        return with_columns(left, {form.label: values.reset_index(drop=True)})
 
     return step

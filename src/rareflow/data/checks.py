@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from rareflow.data.columns import with_columns
 from rareflow.data.dtypes import is_text
 from rareflow.data.facts import is_infinite
 from rareflow.data.names import shell_names, shown_names
@@ -126,7 +127,7 @@ def settle_infinities(facts: Facts, rule: str) -> tuple[Step, tuple[str, ...]]:
         return frame[~any_infinite].reset_index(drop=True)
 
     def mend(frame: pd.DataFrame) -> pd.DataFrame:
-        return frame.assign(**{name: frame[name].mask(is_infinite(frame[name])) for name in infinite})
+        return with_columns(frame, {name: frame[name].mask(is_infinite(frame[name])) for name in infinite})
 
     if rule == "drop":
         return drop, (f"{facts.infinite_rows} rows with infinite values were dropped: {shown}.",)
@@ -178,7 +179,7 @@ def settle_classes(fate: Fate, label: str) -> Step:
     def step(frame: pd.DataFrame) -> pd.DataFrame:
         names = frame[label].astype("str")
         if renamed:
-            frame = frame.assign(**{label: names.replace(renamed)})
+            frame = with_columns(frame, {label: names.replace(renamed)})
         return frame[~names.isin(gone)].reset_index(drop=True) if gone else frame
 
     return step if fate else _as_it_is

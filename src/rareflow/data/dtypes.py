@@ -10,7 +10,10 @@ import pandas as pd
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["as_written", "is_text", "values_dtype", "within_dtype"]
+__all__ = ["LARGEST", "as_written", "is_text", "values_dtype", "within_dtype"]
+
+LARGEST = float(np.finfo(np.float32).max)
+"""The largest number that a detector reads."""
 
 _EXACT = 2.0**53  # below it every whole number is a float
 

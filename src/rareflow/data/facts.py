@@ -33,7 +33,7 @@ class Facts:
     Attributes
     ----------
     empty
-        Columns without a value so far.
+        Columns without a value so far; an infinite number is none.
     infinite
         Rows with an infinite value, by column; columns that have none are not named.
     infinite_rows
@@ -64,7 +64,7 @@ class Facts:
         return self
 
     def _add(self, frame: pd.DataFrame) -> None:
-        self.empty -= {name for name in self.empty if frame[name].notna().any()}
+        self.empty -= {name for name in self.empty if (frame[name].notna() & ~is_infinite(frame[name])).any()}
         for name in self.declared:
             self._values.setdefault(name, []).append(_told_apart(frame[name].dropna()).drop_duplicates())
         infinite = np.zeros(len(frame), dtype=bool)

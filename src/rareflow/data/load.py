@@ -86,7 +86,8 @@ def open_table(
     Parameters
     ----------
     data
-        ``simulated-gas-pipeline``, or a file, a folder or a glob as `read` takes them.
+        ``simulated-gas-pipeline``, or a file, a folder or a glob, as `rareflow.data.readers.open_source`
+        takes them.
     label
         The label column; the recipe's by default.
     drop

@@ -1,6 +1,6 @@
 """Recipes of known data sets: their class names, their clocks and the quirks of their published copies.
 
-The classes are those of the paper's Tables 1 and 2.
+The classes of the gas pipeline and of CIC-IDS2017 are those of the paper's Tables 1 and 2.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from rareflow.data.columns import with_columns
 from rareflow.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Cleaning:
 
     def __call__(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Clean rows; a missing label stays missing."""
-        named = frame.assign(**{self.label: frame[self.label].map(self.names).astype("str")})
+        named = with_columns(frame, {self.label: frame[self.label].map(self.names).astype("str")})
         return named.drop(columns=list(self.left_out), errors="ignore")
 
 

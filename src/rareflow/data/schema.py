@@ -11,7 +11,6 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
-from rareflow.data.names import shell_names
 from rareflow.errors import DataError
 
 __all__ = ["MAX_CATEGORIES", "Column", "ColumnTally", "Kind", "Schema"]
@@ -42,11 +41,12 @@ class Column:
         The column's name in the table.
     kind
         ``integer`` also covers floats that only ever hold whole numbers; ``binary`` two distinct values of
-        any dtype; ``constant`` one.
+        any dtype, a missing one among them; ``constant`` one, or none that is not missing.
     dtype
         The pandas dtype's name, to which generated values return.
     low, high
-        Observed finite range of a numeric column, in the column's own unit; ``None`` otherwise.
+        Observed finite range of a numeric column, in the column's own unit; ``None`` otherwise, and where
+        every value is missing.
     categories
         Observed values of a non-numeric column, sorted as text; empty for a numeric one.
     missing
@@ -73,7 +73,7 @@ class Column:
         Raises
         ------
         DataError
-            If every value is missing, or a number is infinite.
+            If a number is infinite.
         """
         seen = ColumnTally(str(values.name), values.dtype)
         seen.add(values)
@@ -136,21 +136,10 @@ class ColumnTally:
 
     @property
     def column(self) -> Column:
-        """The column as far as it has been seen.
-
-        Raises
-        ------
-        DataError
-            If every value is missing.
-        """
-        if not self._values:
-            raise DataError(
-                f"column {self.name!r} holds no value at all; "
-                f"leave it out with --drop {shell_names([self.name])}"
-            )
+        """The column as far as it has been seen; of a part of a table, every value may be missing."""
         missing = self.missing > 0
         distinct = _BINARY_VALUES + 1 if self._many else len(self._values)
-        if self._is_numeric:
+        if self._is_numeric and self._values:
             kind = _kind(distinct, missing=missing, other=Kind.INTEGER if self._whole else Kind.CONTINUOUS)
             return Column(self.name, kind, str(self.dtype), self._low, self._high, (), missing)
         kind = _kind(distinct, missing=missing, other=Kind.CATEGORICAL)

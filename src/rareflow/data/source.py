@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 import pyarrow as pa
 
+from rareflow.data.columns import with_columns
 from rareflow.data.dtypes import as_written, is_text, values_dtype
 from rareflow.errors import DataError
 
@@ -144,7 +145,7 @@ class Source:
                 values = frame[name].dropna().unique().tolist()
                 texts = dict(zip(values, map(as_written, values), strict=True))
                 written[str(name)] = frame[name].astype(object).map(texts)
-        frame = frame.assign(**written) if written else frame
+        frame = with_columns(frame, written)
         return frame[self.head.columns].astype(self.head.dtypes.to_dict())
 
 
@@ -196,7 +197,7 @@ def _trimmed(frame: pd.DataFrame, told: dict[str, None] | None = None) -> pd.Dat
         )
     if told is not None:
         told.update(dict.fromkeys(changed))
-    return frame.assign(**changed) if changed else frame
+    return with_columns(frame, changed)
 
 
 def _without_blank_rows(frame: pd.DataFrame) -> pd.DataFrame:

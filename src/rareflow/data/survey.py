@@ -62,12 +62,11 @@ class Survey:
         Raises
         ------
         DataError
-            If a column holds an infinite number, or in the end no value at all.
+            If a column holds an infinite number.
         """
         for frame in frames:
             self._add(frame)
             yield frame
-        self.schema  # noqa: B018 - refuses columns without a value
 
     def _add(self, frame: pd.DataFrame) -> None:
         vectors = np.zeros(len(frame), dtype=np.uint64)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_numeric_dtype
 
+from rareflow.data.dtypes import LARGEST
 from rareflow.errors import ConfigError, DataError
 from rareflow.evaluation.classifiers import DETECTORS, check_detectors, fit_predict
 from rareflow.evaluation.metrics import Scores, score
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["DETECTORS", "FeatureEncoder", "evaluate_detectors", "macro_f1"]
-
-_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class FeatureEncoder:
         for (name, known), width in zip(self.categories.items(), widths, strict=True):
             if known is None:
                 numbers = X[name].to_numpy(dtype=np.float64, na_value=np.nan)
-                matrix[:, start] = np.clip(numbers, -_LARGEST, _LARGEST)
+                matrix[:, start] = np.clip(numbers, -LARGEST, LARGEST)
             else:
                 codes = known.get_indexer(pd.Index(X[name].astype(object)))
                 rows = np.flatnonzero(codes >= 0)

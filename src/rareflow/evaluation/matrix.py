@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from pandas.api.types import is_float_dtype, is_numeric_dtype
 
-from rareflow.data.dtypes import within_dtype
+from rareflow.data.dtypes import LARGEST, within_dtype
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +18,8 @@ __all__ = ["from_matrix", "to_matrix"]
 
 def to_matrix(X: pd.DataFrame) -> tuple[NDArray[np.float64], dict[str, pd.Index]]:
     """Give numbers, medians where they miss, and categories as codes (-1: missing).
+
+    Numbers are clipped to the finite range of float32, as detectors read them: distances square them.
 
     Parameters
     ----------
@@ -33,7 +35,7 @@ def to_matrix(X: pd.DataFrame) -> tuple[NDArray[np.float64], dict[str, pd.Index]
     known = {}
     for i, name in enumerate(X.columns):
         if is_numeric_dtype(X[name].dtype):
-            numbers = X[name].to_numpy(dtype=np.float64, na_value=np.nan)
+            numbers = np.clip(X[name].to_numpy(dtype=np.float64, na_value=np.nan), -LARGEST, LARGEST)
             missing = np.isnan(numbers)
             if not missing.all():
                 matrix[:, i] = np.where(missing, np.median(numbers[~missing]), numbers)

@@ -77,8 +77,6 @@ class _Coded:
 
     @classmethod
     def fit(cls, values: pd.Series, weight: Array, codec: str) -> _Coded:
-        if values.isna().all():  # a training part may lack the few values that the whole table has
-            return cls(Column(str(values.name), Kind.CONSTANT, str(values.dtype), missing=True), (None,))
         column = Column.infer(values)
         gap = (None,) if column.missing else ()
         if not column.is_numeric:

@@ -63,7 +63,8 @@ class VAEWGANGP(BaseEstimator):
     noise
         Factor on the posterior's standard deviation, 0..1e6.
     filter
-        Keep the rows that two forests, fitted on real and forged rows, give to their own class.
+        Prefer the rows that two forests, fitted on real and forged rows, give to their own class: others are
+        drawn again, a few times at most.
     snap
         ``shared``: what both parents share is exact. ``observed``: every value is one observed in its class.
         ``none``: neither.

@@ -31,7 +31,7 @@ class VAEWGANGPSampler(BaseOverSampler):
     generator
         An unfitted `VAEWGANGP`, cloned before it is fitted; ``None`` takes its defaults.
     random_state
-        Seed of training and sampling.
+        Seed of training and sampling, in the place of the generator's own.
 
     Attributes
     ----------

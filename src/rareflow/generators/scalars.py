@@ -34,7 +34,7 @@ def fit_scalar(numbers: Floats, ordered: Floats, kind: str) -> dict[str, Any]:
     ordered
         The same values, sorted.
     kind
-        One of `codec.CODECS`.
+        One of `rareflow.generators.portable.CODECS`.
 
     Returns
     -------

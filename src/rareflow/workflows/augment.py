@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from rareflow.data.columns import with_columns
 from rareflow.errors import ConfigError
 from rareflow.evaluation.balance import new_rows
 from rareflow.tracking.registry import load_generator
@@ -111,7 +112,7 @@ def _formed(
     """Give frames the table's dtypes, and the column that marks what is forged if it is wanted."""
     for frame in frames:
         formed = frame.astype(dict(dtypes))
-        yield formed.assign(**{mark: is_forged}) if mark else formed
+        yield with_columns(formed, {mark: is_forged}) if mark else formed
 
 
 def _class_lines(class_counts: Mapping[str, int], counts: Mapping[str, int]) -> str:

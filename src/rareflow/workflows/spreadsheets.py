@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
+from rareflow.data.columns import with_columns
+from rareflow.data.dtypes import is_text, values_dtype
 from rareflow.errors import ConfigError
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import pandas as pd
 
 __all__ = ["check_csv", "defused"]
 
@@ -34,12 +36,9 @@ def defused(frame: pd.DataFrame) -> pd.DataFrame:
     """
     changed = {}
     for name in frame.columns:
-        column = frame[name]
-        if isinstance(column.dtype, pd.CategoricalDtype):
-            column = column.astype(column.cat.categories.dtype)
-        if pd.api.types.is_object_dtype(column.dtype) or isinstance(column.dtype, pd.StringDtype):
-            changed[name] = column.map(_quoted, na_action="ignore")
-    return frame.assign(**changed).rename(columns=_quoted)
+        if is_text(values_dtype(frame[name])):
+            changed[name] = frame[name].astype(object).map(_quoted, na_action="ignore")
+    return with_columns(frame, changed).rename(columns=_quoted)
 
 
 def _quoted(value: object) -> object:
