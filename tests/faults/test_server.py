@@ -15,6 +15,8 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
+from rareflow.data.schema import Schema
+from rareflow.data.table import Table
 from rareflow.tracking import active, runs
 from rareflow.tracking.leftovers import sweep_children
 from rareflow.tracking.runs import child_run, parent_run
@@ -53,7 +55,7 @@ def log_all(run, who):
     run.log_metrics({"score": 0.5, "other/score": 0.25}, step=3)
     run.set_tag("who", who)
     frame = pd.DataFrame({"x": [1.0, 2.0], "label": ["a", "b"]})
-    run.log_dataset(frame, name=who, digest=who * 9, targets="label", context="training", source="t.csv")
+    run.log_table(Table(frame, Schema.infer(frame[["x"]]), "label", who), context="training", source="t.csv")
     run.log_text(who, "texts/who.txt")
     run.log_figure(Figure(), "figure.png")
     Path("given").mkdir(exist_ok=True)
@@ -293,6 +295,23 @@ def test_a_sync_is_refused_while_the_server_is_away_the_spool_in_use_or_the_serv
     assert ended.out == f"Uploaded 2 runs to {server.address}; moved is removed.\n"
     held = stores.held(server.address, "refused sync")
     assert list(held["child"]["files"]) == ["note.txt"]
+
+
+def test_a_sync_that_was_cut_off_when_all_was_uploaded_needs_no_server_to_go_on(folder, server, monkeypatch):
+    spooled_child(server, "cut off sync")
+    server.start()
+    with monkeypatch.context() as patch:
+        patch.setattr("rareflow.workflows.sync.remove", interrupted)
+        assert rareflow("sync").code == 130
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(None)
+    ended = rareflow("sync")
+    assert (ended.code, ended.out) == (0, "All runs were uploaded before; rareflow-spool is removed.\n")
+    assert not (folder / SPOOL).exists()
+
+
+def interrupted(*_):
+    raise KeyboardInterrupt
 
 
 @pytest.mark.slow

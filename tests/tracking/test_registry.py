@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 from rareflow.errors import StoreError
 from rareflow.generators import portable
 from rareflow.tracking import registry
+from rareflow.tracking.outage import ServerAwayError
 from rareflow.tracking.registry import load_generator, register
 from tests.tracking.models import CLASS_ROWS, NAME, plant
 
@@ -166,6 +167,16 @@ def test_a_model_that_cannot_be_loaded_is_refused_with_the_names_that_can(uri):
 def test_a_store_without_models_says_how_to_make_one():
     with pytest.raises(StoreError, match="none is registered yet; `rareflow tune` makes one"):
         load_generator("models:/nope@champion")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_server_that_goes_away_before_a_model_is_loaded_is_told_as_one(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    mlflow.set_tracking_uri(f"http://127.0.0.1:{port}")
+    with pytest.raises(ServerAwayError, match=f"the tracking server 'http://127.0.0.1:{port}' does not"):
+        load_generator("models:/rareflow@champion")
 
 
 @pytest.mark.usefixtures("client")

@@ -18,6 +18,8 @@ from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
+from rareflow.data.schema import Schema
+from rareflow.data.table import Table
 from rareflow.tracking import active
 from rareflow.tracking.environment import git_commit, versions
 from rareflow.tracking.leftovers import sweep_children
@@ -335,13 +337,12 @@ def test_a_dataset_is_logged_with_our_digest_its_schema_and_its_size(client):
             "result": ["Normal", "DOS", "DOS"],
         }
     )
+    table = Table(frame, Schema.infer(frame.drop(columns="result")), "result", "gas")
     with parent_run("study") as run:
-        run.log_dataset(
-            frame, name="gas", digest="ab" * 32, targets="result", context="training", source="day-*.csv"
-        )
+        run.log_table(table, context="training", source="day-*.csv")
     (logged,) = client.get_run(run.id).inputs.dataset_inputs
     assert logged.dataset.name == "gas"
-    assert logged.dataset.digest == ("ab" * 32)[:36]
+    assert logged.dataset.digest == table.digest[:36]
     assert {tag.key: tag.value for tag in logged.tags} == {
         "mlflow.data.context": "training",
         "targets": "result",

@@ -136,6 +136,8 @@ def test_a_benchmark_is_a_parent_with_a_child_for_each_cell(place):
     assert 0 <= float(params["amount"]) <= 1
     assert child.data.metrics["mean_macro_f1"] == child.data.metrics["test/dt/macro_f1"]
     assert parent.data.params["split"] == "random"
+    assert {"data", "label", "drop", "recipe", "sample_rows", "inner_rows"} <= parent.data.params.keys()
+    assert not {"seed", "n_threads", "device", "experiment"} & parent.data.params.keys()
     assert parent.data.tags["shots"] == "5,all"
     assert {"mean_macro_f1/5/RAW", "mean_macro_f1/all/class weights"} <= set(parent.data.metrics)
     names = {file.path for file in place.client.list_artifacts(parent.info.run_id)}

@@ -5,12 +5,12 @@ import pandas as pd
 
 from rareflow.data.schema import Schema
 from rareflow.data.table import Table
+from rareflow.evaluation.comparison import markdown_table, text_table
 from rareflow.evaluation.fidelity import FIDELITY
 from rareflow.evaluation.metrics import score
 from rareflow.evaluation.privacy import PRIVACY
 from rareflow.workflows.model_card import model_card
 from rareflow.workflows.quality import Quality
-from rareflow.workflows.report import markdown_table, text_table
 
 TRUE = np.array(["Normal", "Normal", "DOS", "DOS"], dtype=object)
 HALF = np.array(["Normal", "Normal", "DOS", "Normal"], dtype=object)

@@ -11,7 +11,8 @@ from rareflow.data.names import shown_names
 from rareflow.errors import DataError
 from rareflow.evaluation.balance import forge, new_rows
 from rareflow.evaluation.baselines import smote
-from rareflow.evaluation.detectors import evaluate_detectors
+from rareflow.evaluation.detectors import evaluate_detectors, macro_f1
+from rareflow.markdown import grid
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,8 +29,10 @@ __all__ = [
     "Comparison",
     "check_test_classes",
     "compare",
+    "markdown_table",
     "shown_counts",
     "summary_table",
+    "text_table",
     "unseen_counts",
 ]
 
@@ -125,3 +128,24 @@ def summary_table(comparison: Comparison) -> pd.DataFrame:
         for detector, scores in by_detector.items()
     ]
     return pd.DataFrame(rows)
+
+
+def markdown_table(comparison: Comparison) -> str:
+    """Write the scalar metrics in percent, one row an augmenter and detector, as Markdown."""
+    summary = summary_table(comparison)
+    names = [name.replace("_", " ") for name in summary.columns]
+    rows = (
+        [augmenter, detector, *(f"{value:.2f}" for value in figures)]
+        for augmenter, detector, *figures in summary.itertuples(index=False)
+    )
+    return grid(names, rows, text=2)
+
+
+def text_table(comparison: Comparison) -> str:
+    """Write the mean and each detector's macro-F1 in percent, one line an augmenter, for a screen."""
+    names = list(next(iter(comparison.values())))
+    lines = [f"{'macro F1, %':<14}" + "".join(f"{name:>9}" for name in ["mean", *names])]
+    for augmenter, scores in comparison.items():
+        figures = [macro_f1(dict(scores)), *(scores[name].macro_f1 for name in names)]
+        lines.append(f"{augmenter:<14}" + "".join(f"{100 * value:>9.2f}" for value in figures))
+    return "\n".join(lines)

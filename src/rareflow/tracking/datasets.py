@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from mlflow.entities import Dataset
 from mlflow.types import ColSpec, Schema
+
+if TYPE_CHECKING:
+    from rareflow.data.table import Table
 
 __all__ = ["column_type", "describe"]
 
@@ -15,11 +18,12 @@ __all__ = ["column_type", "describe"]
 _DIGEST_CHARACTERS = 36
 
 
-def describe(frame: pd.DataFrame, *, name: str, digest: str, source: str) -> Dataset:
-    """Describe a table; the parameters are those of `rareflow.tracking.runs.Run.log_dataset`."""
+def describe(table: Table, *, source: str) -> Dataset:
+    """Describe a table; the parameters are those of `rareflow.tracking.runs.Run.log_table`."""
+    frame = table.frame
     return Dataset(
-        name=name,
-        digest=digest[:_DIGEST_CHARACTERS],
+        name=table.name,
+        digest=table.digest[:_DIGEST_CHARACTERS],
         source_type="local",
         source=json.dumps({"uri": source}),
         schema=json.dumps({"mlflow_colspec": _schema(frame).to_dict()}),

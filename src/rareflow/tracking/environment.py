@@ -5,14 +5,28 @@ from __future__ import annotations
 import logging
 import os
 import platform
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mlflow.utils.git_utils import get_git_commit
 
 from rareflow.identity import here
 
-__all__ = ["BIRTH_TAG", "HOST_TAG", "PROCESS_TAG", "git_commit", "process_tags", "quiet", "versions"]
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+__all__ = [
+    "BIRTH_TAG",
+    "HOST_TAG",
+    "PROCESS_TAG",
+    "git_commit",
+    "process_tags",
+    "quiet",
+    "variables",
+    "versions",
+]
 
 HOST_TAG, PROCESS_TAG, BIRTH_TAG = "rareflow.host", "rareflow.process", "rareflow.process.birth"
 
@@ -45,6 +59,18 @@ def quiet() -> None:
         os.environ.setdefault(name, value)
     # MLflow read the level when it was imported; a default set since then has to be told to its logger.
     logging.getLogger("mlflow").setLevel(os.environ["MLFLOW_LOGGING_LEVEL"].upper())
+
+
+@contextmanager
+def variables(values: Mapping[str, str]) -> Iterator[None]:
+    """Set environment variables for a while, but for those that the user set."""
+    ours = values.keys() - os.environ.keys()
+    os.environ.update({name: values[name] for name in ours})
+    try:
+        yield
+    finally:
+        for name in ours:
+            del os.environ[name]
 
 
 def versions() -> dict[str, str]:

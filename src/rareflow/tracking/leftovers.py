@@ -44,12 +44,12 @@ def sweep_dead_runs() -> int:
     return len(_sweep(None, f"tags.`{HOST_TAG}` = '{host}'", is_dead))
 
 
-def sweep_children(parent_id: str, *, tracking_uri: str | None = None) -> int:
+def sweep_children(parent_id: str) -> int:
     """Set children that still say ``RUNNING`` to ``KILLED``, and give their number.
 
     Call it when no worker of this parent is alive: what runs then was left behind by a process that died.
     """
-    return len(_sweep(tracking_uri, f"tags.`{PARENT_TAG}` = '{parent_id}'", lambda _: True))
+    return len(_sweep(None, f"tags.`{PARENT_TAG}` = '{parent_id}'", lambda _: True))
 
 
 def sweep_ended_children(

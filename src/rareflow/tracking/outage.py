@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
 
@@ -12,9 +11,11 @@ from mlflow.exceptions import MlflowException
 
 from rareflow.errors import StoreError
 from rareflow.redaction import without_secrets
+from rareflow.tracking.environment import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
+    from contextlib import AbstractContextManager
 
 __all__ = ["ServerAwayError", "ask", "first_word"]
 
@@ -51,16 +52,9 @@ class ServerAwayError(StoreError):
         )
 
 
-@contextmanager
-def first_word() -> Iterator[None]:
+def first_word() -> AbstractContextManager[None]:
     """Ask the server once and wait shortly; a retry or a timeout that the user set is kept."""
-    ours = [name for name in _FIRST_WORD if name not in os.environ]
-    os.environ.update({name: _FIRST_WORD[name] for name in ours})
-    try:
-        yield
-    finally:
-        for name in ours:
-            del os.environ[name]
+    return variables(_FIRST_WORD)
 
 
 def ask(uri: str, call: Callable[[], Answer]) -> Answer:

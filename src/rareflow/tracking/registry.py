@@ -253,17 +253,14 @@ def load_generator(uri: str, *, sha256: str | None = None) -> Loaded:
         If there is no such model, it is none of rareflow's, or its files are not the recorded ones; the
         message lists those that are registered.
     """
+    store = str(mlflow.get_tracking_uri())
     try:
-        with TemporaryDirectory() as folder:
-            found, recorded, is_recommended = _resolve(uri)
-            files = fetch(found, folder)
-            for expected in (recorded, sha256):
-                verify(files, expected)
-            model = mlflow.pyfunc.load_model(str(files))
-            generator = model.unwrap_python_model().generator
-            found_sha256 = digest(files)
+        return ask(store, lambda: _load(uri, sha256))
+    except ServerAwayError:
+        raise
     except (MlflowException, StoreError, OSError, AttributeError, ValueError) as err:
-        names = [model.name for model in MlflowClient().search_registered_models(max_results=20)]
+        found = ask(store, lambda: MlflowClient().search_registered_models(max_results=20))
+        names = [model.name for model in found]
         known = (
             f"registered are {', '.join(names)}"
             if names
@@ -273,6 +270,17 @@ def load_generator(uri: str, *, sha256: str | None = None) -> Loaded:
         raise StoreError(
             f"--model {uri!r} cannot be loaded ({reason}); in this tracking store {known}"
         ) from err
+
+
+def _load(uri: str, sha256: str | None) -> Loaded:
+    with TemporaryDirectory() as folder:
+        found, recorded, is_recommended = _resolve(uri)
+        files = fetch(found, folder)
+        for expected in (recorded, sha256):
+            verify(files, expected)
+        model = mlflow.pyfunc.load_model(str(files))
+        generator = model.unwrap_python_model().generator
+        found_sha256 = digest(files)
     class_rows = (model.metadata.metadata or {}).get(_CLASS_ROWS, {})
     return Loaded(generator, class_rows, found, found_sha256, is_recommended)
 

@@ -34,8 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
-    import pandas as pd
-
+    from rareflow.data.table import Table
     from rareflow.tracking.spooling.spool import SpooledRun
 
 __all__ = ["METRICS_PER_CALL", "PARAMS_PER_CALL", "Run", "Status", "child_run", "create_child", "parent_run"]
@@ -101,7 +100,7 @@ class Run:
         What MLflow refuses in a key (class names have such characters) becomes an underscore, and of keys
         that are the same then, the later ones get further underscores.
         """
-        held = self._channel.write(lambda client, run_id: client.get_run(run_id)).data.params
+        held = self._channel.call(lambda client, run_id: client.get_run(run_id)).data.params
         named: dict[str, str] = {}
         for key, value in params.items():
             name = _key(key)
@@ -145,55 +144,46 @@ class Run:
             self._batch(metrics=metrics[start : start + METRICS_PER_CALL])
 
     def _batch(self, **entities: Sequence[Param | Metric]) -> None:
-        self._channel.write(lambda client, run_id: client.log_batch(run_id, **entities))
+        self._channel.call(lambda client, run_id: client.log_batch(run_id, **entities))
 
-    def log_dataset(
-        self, frame: pd.DataFrame, *, name: str, digest: str, targets: str, context: str, source: str
-    ) -> None:
+    def log_table(self, table: Table, *, context: str, source: str) -> None:
         """Log a table as an MLflow dataset: its digest, schema, size and source, none of its rows.
 
         Parameters
         ----------
-        frame
-            The table, shape ``(rows, columns)``, label included.
-        name
-            The data set's name.
-        digest
-            Its digest, of which MLflow keeps the first 36 characters.
-        targets
-            The label column.
+        table
+            The table; MLflow keeps the first 36 characters of its digest.
         context
             What the table was used for, such as ``training``.
         source
             Where it came from: a path, a glob, or a word on the simulator.
         """
-        dataset = describe(frame, name=name, digest=digest, source=source)
-        tags = [InputTag("mlflow.data.context", context), InputTag("targets", targets)]
-        datasets = [DatasetInput(dataset, tags)]
-        self._channel.write(lambda client, run_id: client.log_inputs(run_id, datasets=datasets))
+        tags = [InputTag("mlflow.data.context", context), InputTag("targets", table.label)]
+        datasets = [DatasetInput(describe(table, source=source), tags)]
+        self._channel.call(lambda client, run_id: client.log_inputs(run_id, datasets=datasets))
 
     def log_file(self, path: str | Path, folder: str | None = None) -> None:
         """Copy a file to the artifacts, into ``folder`` if given."""
-        self._channel.write(lambda client, run_id: client.log_artifact(run_id, str(path), folder))
+        self._channel.call(lambda client, run_id: client.log_artifact(run_id, str(path), folder))
 
     def log_folder(self, path: str | Path, folder: str | None = None) -> None:
         """Copy all that a folder holds to the artifacts, into ``folder`` if given."""
-        self._channel.write(lambda client, run_id: client.log_artifacts(run_id, str(path), folder))
+        self._channel.call(lambda client, run_id: client.log_artifacts(run_id, str(path), folder))
 
     def log_figure(self, figure: Any, name: str) -> None:  # noqa: ANN401 - matplotlib's or plotly's
         """Save a figure: a matplotlib one by its suffix, a plotly one as a page that needs no network."""
         if name.endswith(".html"):
             self.log_text(figure.to_html(include_plotlyjs=True), name)
         else:
-            self._channel.write(lambda client, run_id: client.log_figure(run_id, figure, name))
+            self._channel.call(lambda client, run_id: client.log_figure(run_id, figure, name))
 
     def log_text(self, text: str, name: str) -> None:
         """Save text as an artifact, in UTF-8."""
-        self._channel.write(lambda client, run_id: client.log_text(run_id, text, name))
+        self._channel.call(lambda client, run_id: client.log_text(run_id, text, name))
 
     def set_tag(self, key: str, value: object) -> None:
         """Set or replace a tag."""
-        self._channel.write(lambda client, run_id: client.set_tag(run_id, key, redacted(str(value))))
+        self._channel.call(lambda client, run_id: client.set_tag(run_id, key, redacted(str(value))))
 
     def spooled(self) -> SpooledRun:
         """Have the run go on in the spool, and give its place there."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from optuna.trial import BaseTrial, FixedTrial
 
 from rareflow.evaluation.balance import CLASS_ROWS, new_rows
 from rareflow.generators.estimators import VAEWGANGP
 from rareflow.generators.portable import SAMPLING_MODES, SNAPS
-
-if TYPE_CHECKING:
-    import optuna
 
 __all__ = [
     "CLASS_ROWS_CHOICES",
@@ -32,7 +31,7 @@ CLASS_ROWS_CHOICES = (0, 200, CLASS_ROWS, 2_000, 7_000)
 RAW, DEFAULT = "raw", "default"
 """Roles of the two trials that every study holds: no augmentation, and the defaults."""
 
-KNOBS: dict[str, Callable[[optuna.Trial, str], Any]] = {
+KNOBS: dict[str, Callable[[BaseTrial, str], Any]] = {
     "latent_dim": lambda trial, name: trial.suggest_int(name, 4, 64, log=True),
     "lambda_gp": lambda trial, name: trial.suggest_float(name, 1.0, 30.0, log=True),
     "n_critic": lambda trial, name: trial.suggest_int(name, 1, 5),
@@ -83,7 +82,7 @@ class Candidate:
         return cls(knobs, class_rows)
 
 
-def suggest(trial: optuna.Trial, class_counts: Mapping[str, int]) -> Candidate:
+def suggest(trial: BaseTrial, class_counts: Mapping[str, int]) -> Candidate:
     """Ask a trial for a candidate.
 
     Parameters
@@ -100,22 +99,11 @@ def suggest(trial: optuna.Trial, class_counts: Mapping[str, int]) -> Candidate:
     return Candidate.from_params(trial.params)
 
 
-class _Questions:
-    """Stands for a trial and notes what it is asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
-        self.params: dict[str, Any] = {}
-
-    def __getattr__(self, kind: str) -> Callable[..., None]:
-        return lambda *args, **options: self.asked.append((kind, args, sorted(options.items())))
-
-
 def space_key(class_counts: Mapping[str, int]) -> str:
     """Give a short digest of what makes trials on a table belong together: space, and when they report."""
-    questions: Any = _Questions()
-    suggest(questions, class_counts)
-    return hashlib.sha256(repr((questions.asked, _REPORTS)).encode()).hexdigest()[:10]
+    trial = FixedTrial(params_of(default_candidate(class_counts)))
+    suggest(trial, class_counts)
+    return hashlib.sha256(repr((trial.distributions, _REPORTS)).encode()).hexdigest()[:10]
 
 
 def default_candidate(class_counts: Mapping[str, int]) -> Candidate:

@@ -21,7 +21,7 @@ __all__ = ["run"]
 
 
 def run(*, storage: str) -> str:
-    """Look at versions, stores, device and data; a store that does not exist yet is not made.
+    """Look at versions, device, environments and stores; an SQLite file that does not exist yet is not made.
 
     Parameters
     ----------

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rareflow.evaluation.comparison import text_table
 from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.registry import load_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import open_existing_store, prepare_store
 from rareflow.workflows.matching import known_rows, match_generator, match_test_part, repeated_rows
 from rareflow.workflows.outcome import told
-from rareflow.workflows.report import log_data, score, text_table
+from rareflow.workflows.scoring import log_data, score
 from rareflow.workflows.settings import about_test_file, limit_threads
 
 if TYPE_CHECKING:

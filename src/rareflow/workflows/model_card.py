@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rareflow.evaluation.balance import new_rows
+from rareflow.evaluation.comparison import markdown_table
 from rareflow.markdown import grid
-from rareflow.workflows.report import markdown_table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -55,6 +55,9 @@ def run(folder: str) -> str:
 
 
 def _upload(spool: Spool, folder: str) -> str:
+    if not spool.runs(spool.client()):  # a sync was cut off when all was uploaded
+        remove(spool)
+        return f"All runs were uploaded before; {folder} is removed."
     uri = prepare_store(None, uri=_server(spool, folder))
     server = MlflowClient(uri)
     uploaded = ask(uri, lambda: upload(spool, server))
@@ -74,7 +77,7 @@ def _server(spool: Spool, folder: str) -> str:
     told = {str(run.data.tags[SERVER_TAG]) for run in spool.runs(spool.client())}
     if len(told) != 1 or "***" in (uri := min(told)):
         raise StoreError(
-            f"the spool {folder!r} is for {' and '.join(sorted(told)) or 'a server'}; set "
+            f"the spool {folder!r} is for {' and '.join(sorted(told))}; set "
             "MLFLOW_TRACKING_URI to its address"
         )
     return uri

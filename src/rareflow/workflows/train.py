@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rareflow.errors import DivergedError
+from rareflow.evaluation.comparison import text_table
 from rareflow.evaluation.plots import loss_curves_figure
 from rareflow.generators.checkpoint import Checkpoint
 from rareflow.tracking.leftovers import sweep_dead_runs
@@ -16,7 +17,7 @@ from rareflow.tracking.store import prepare_store
 from rareflow.workflows.fitting import check_parameters, fit_generator
 from rareflow.workflows.outcome import told
 from rareflow.workflows.quality import log_quality
-from rareflow.workflows.report import log_data, score, text_table
+from rareflow.workflows.scoring import log_data, score
 from rareflow.workflows.settings import Settings, limit_threads
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from rareflow.workflows.model_card import model_card
 from rareflow.workflows.outcome import told
 from rareflow.workflows.progress import say
 from rareflow.workflows.quality import log_quality
-from rareflow.workflows.report import log_data, score
+from rareflow.workflows.scoring import log_data, score
 from rareflow.workflows.settings import Settings, check_launcher, check_least, limit_threads
 from rareflow.workflows.studying.briefing import Briefing
 from rareflow.workflows.studying.conclusion import conclusion
@@ -128,7 +128,7 @@ def run(settings: Settings, how: StudySettings) -> str:
         quality = log_quality(parent, task.train, test, generator, class_rows, seed=settings.seed)
         registered = _register(parent, task, tags, winner, generator, comparison, quality, uri)
     return told(
-        conclusion(task, winner, comparison, registered),
+        conclusion(task, winner, comparison, registered, uri),
         parent.id,
         after="; the same command afterwards registers the generator",
     )

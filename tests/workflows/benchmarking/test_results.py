@@ -110,11 +110,16 @@ def test_the_run_is_remembered(tmp_path):
         assert results.run_id == "second"
 
 
+READ = "--label, --drop, --recipe, --categorical, --infinities, --rare-classes"
 OTHERS = {
-    "digest": ("fff", "another digest", "--data, --rows, --sample-rows and --seed"),
+    "digest": ("fff", "another digest", f"--data, {READ}, --rows, --sample-rows and --seed"),
     "split": ("grouped", "another split ('random', here 'grouped')", "--split"),
     "test_size": (0.2, "another test size (0.3, here 0.2)", "--test-size"),
-    "test_digest": ("fff", "another test digest", "--test, --sample-rows and --seed"),
+    "test_digest": (
+        "fff",
+        "another test digest",
+        f"--test, --unseen-classes, {READ}, --sample-rows and --seed",
+    ),
     "detectors": (["dt"], "another detectors (['xgb', 'dt'], here ['dt'])", "--detectors"),
     "repeats": (3, "another repeats", "--repeats"),
     "fidelity": (False, "another fidelity", "--fidelity"),

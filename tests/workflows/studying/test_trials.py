@@ -2,6 +2,7 @@ import numpy as np
 import optuna
 import pytest
 from mlflow import MlflowClient
+from optuna.trial import TrialState
 
 from rareflow.evaluation.metrics import score
 from rareflow.generators.estimators import VAEWGANGP
@@ -93,6 +94,16 @@ def test_a_finished_trial_is_told_with_the_best_value_it_itself_among_them(opene
     assert the_child(client, parent_id).data.tags["rareflow.role"] == "raw"
     assert "trial-0000 (raw): val_macro_f1 0.8750 in " in caplog.text
     assert "best so far 0.8750; 2 of 3 done, about " in caplog.text
+
+
+def test_the_best_value_is_no_pruned_trials_part_of_a_mean(opened, caplog, monkeypatch):
+    trials, *_ = opened
+    hear(caplog, monkeypatch)
+    pruned = optuna.trial.create_trial(state=TrialState.PRUNED, value=0.95)
+    trials._study.add_trial(pruned)
+    with trials.trial(2, "", {}) as log:
+        log.on_repeat(0, repeat(0.875))
+    assert "best so far 0.8750; " in caplog.text
 
 
 def test_the_last_trial_leaves_no_time(opened, caplog, monkeypatch):

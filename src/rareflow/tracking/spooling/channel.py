@@ -49,7 +49,7 @@ class Channel:
         """Whether the run goes on in the spool."""
         return self._spooled is not None
 
-    def write(self, call: Callable[[MlflowClient, str], Answer]) -> Answer:
+    def call(self, call: Callable[[MlflowClient, str], Answer]) -> Answer:
         """Give what a call gives: of the store, or of the spool if the store does not answer it."""
         if self._spooled is None:
             try:
@@ -62,7 +62,7 @@ class Channel:
     def end(self, status: str) -> None:
         """End the run in this state, and leave its place in the spool."""
         try:
-            self.write(lambda client, run_id: client.set_terminated(run_id, status))
+            self.call(lambda client, run_id: client.set_terminated(run_id, status))
         finally:
             if self._spooled is not None:
                 self._spooled.close()

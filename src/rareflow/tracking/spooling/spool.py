@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,10 +16,11 @@ from mlflow import MlflowClient
 from sqlalchemy import URL
 
 from rareflow.databases import make_whole
+from rareflow.tracking.environment import variables
 from rareflow.tracking.searching import every_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from mlflow.entities import Run
 
@@ -57,7 +58,7 @@ class Spool:
         """Give a client of the store, made if it is new; hold the lock."""
         uri = str(URL.create("sqlite", database=self._database.as_posix()))
         # A connection that is kept open would write to a database that an upload has removed since.
-        with _environment(_POOL, "NullPool"):
+        with variables({_POOL: "NullPool"}):
             make_whole(uri, self._make)
             return MlflowClient(uri)
 
@@ -143,16 +144,3 @@ def spooled_runs(run_id: str) -> list[Run]:
         return []
     found = spool.runs(spool.client())
     return [run for run in found if run_id in (run.data.tags.get(RUN_TAG), run.data.tags.get(PARENT_TAG))]
-
-
-@contextmanager
-def _environment(name: str, value: str) -> Iterator[None]:
-    """Set a variable for a while, unless the user set it."""
-    if name in os.environ:
-        yield
-        return
-    os.environ[name] = value
-    try:
-        yield
-    finally:
-        del os.environ[name]

@@ -34,14 +34,15 @@ __all__ = ["Results", "read_facts", "read_frames"]
 _FILES = ("fidelity", "classes", "results")  # in the order in which a cell is written
 _FACTS, _TURN = "benchmark.json", ".run"
 _DRAWN = "--sample-rows and --seed"  # a seed draws a sample, and the rows of a simulated table
+_READ = "--label, --drop, --recipe, --categorical, --infinities, --rare-classes"
 # The options that decide a fact whose name is not its own; where none does, only another folder helps.
 _OPTIONS = {
     "table": "--data",
-    "digest": f"--data, --rows, {_DRAWN}",
+    "digest": f"--data, {_READ}, --rows, {_DRAWN}",
     "simulated": "--data",
-    "class_counts": f"--data, --rows, {_DRAWN}",
-    "test_digest": f"--test, {_DRAWN}",
-    "test_class_counts": f"--test, {_DRAWN}",
+    "class_counts": f"--data, {_READ}, --rows, {_DRAWN}",
+    "test_digest": f"--test, --unseen-classes, {_READ}, {_DRAWN}",
+    "test_class_counts": f"--test, --unseen-classes, {_READ}, {_DRAWN}",
     "format": "",
     "inner_rows": "",
 }

@@ -14,7 +14,7 @@ from rareflow.tracking.runs import Run, child_run, parent_run
 from rareflow.workflows.benchmarking.plan import shots_text
 from rareflow.workflows.benchmarking.results import read_frames
 from rareflow.workflows.progress import say
-from rareflow.workflows.report import log_data
+from rareflow.workflows.scoring import log_data
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 __all__ = ["benchmark_run", "log_cell", "log_lacking", "log_report"]
 
 _METRICS = ("macro_precision", "macro_recall", "macro_f1", "mcc")
+_OF_ALL_CELLS = ("split", "test_size", "detectors", "repeats", "inner_rows", "fidelity")
+# The facts speak of how rows are split; seeds are a tag, and a session's threads and device change no cell.
+_NOT_OF_A_CELL = {"split", "test_size", "seed", "experiment", "n_threads", "device"}
 
 
 @contextmanager
@@ -39,17 +42,9 @@ def benchmark_run(settings: Settings, how: BenchmarkSettings, results: Results) 
     """
     continued = continue_run(results.run_id, settings.experiment)
     facts = results.facts
-    kept = ("split", "test_size", "detectors", "repeats", "inner_rows", "fidelity")
-    params = {name: facts[name] for name in kept if facts[name] is not None}
-    params |= {
-        "data": settings.source.data,
-        "test": settings.test,
-        "unseen_classes": settings.unseen_classes,
-    }
-    tags = {
-        "data": facts["table"],
-        "data_digest": facts["digest"],
-        "simulated": str(facts["simulated"]).lower(),
+    params = {name: value for name, value in settings.params.items() if name not in _NOT_OF_A_CELL}
+    params |= {name: facts[name] for name in _OF_ALL_CELLS if facts[name] is not None}
+    tags = {name: value for name, value in settings.tags.items() if name != "protocol"} | {
         "shots": ",".join(how.shots),
         "seeds": f"{settings.seed} to {settings.seed + how.seeds - 1}",
         "augmenters": ", ".join(how.augmenters) or "all",
@@ -116,13 +111,5 @@ def _log_data(run: Run, settings: Settings) -> None:
     if settings.test:
         log_data(run, settings)
         return
-    table = settings.source.table
-    run.log_text(data_card(table), "data_card.md")
-    run.log_dataset(
-        table.frame,
-        name=table.name,
-        digest=table.digest,
-        targets=table.label,
-        context="training and test",
-        source=settings.source.data,
-    )
+    run.log_text(data_card(settings.source.table), "data_card.md")
+    run.log_table(settings.source.table, context="training and test", source=settings.source.data)

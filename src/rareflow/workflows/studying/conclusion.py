@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from rareflow.workflows.report import text_table
+from rareflow.evaluation.comparison import text_table
+from rareflow.redaction import without_secrets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +18,10 @@ if TYPE_CHECKING:
 __all__ = ["conclusion"]
 
 
-def conclusion(task: Task, winner: Winner, comparison: Comparison, registered: Registered | None) -> str:
-    """Say what came out: the verdict, the test scores, what was registered and how to use it."""
+def conclusion(
+    task: Task, winner: Winner, comparison: Comparison, registered: Registered | None, uri: str
+) -> str:
+    """Say what came out: the verdict, the test scores, what was registered, how to use it, where to look."""
     verdict = _verdict(winner, task.train.class_counts)
     scores = f"""\
 {verdict}: val_macro_f1 {winner.val_macro_f1:.4f} against RAW's {winner.raw_macro_f1:.4f}.
@@ -29,11 +32,12 @@ Test part, scored once:
 """
     if registered is None:
         return f"{scores}Registered nothing, because the tracking server went away."
+    seen = without_secrets(uri) if uri.startswith("http") else "mlflow ui"
     use = "Balance a table with it: " if winner.augment else "If you augment all the same: "
     return f"""\
 {scores}Registered {registered.name} version {registered.version} as {registered.alias} ({registered.reason}).
 {use} rareflow augment --data FILE --model {registered.uri} --out balanced.parquet
-See the runs:  mlflow ui"""
+See the runs:  {seen}"""
 
 
 def _verdict(winner: Winner, class_counts: Mapping[str, int]) -> str:

@@ -70,10 +70,8 @@ class Post:
             work(study, objective, self.n_trials, self._trials(study))
 
     def settle(self, study: optuna.Study) -> None:
-        """Wait for the trials that other workers are still in, and close what lost its worker."""
-        with self.refusals():
-            settle(study, self._trials(study))
-            self.sweep(study)
+        """Wait for the trials that other workers are still in."""
+        settle(study, self._trials(study))
 
     def sweep(self, study: optuna.Study) -> None:
         """Close the runs of trials that have ended without their worker."""

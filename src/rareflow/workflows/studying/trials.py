@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optuna
-from optuna.exceptions import UpdateFinishedTrialError
+from optuna.exceptions import TrialPruned, UpdateFinishedTrialError
+from optuna.trial import TrialState
 
 from rareflow.errors import DivergedError
 from rareflow.evaluation.metrics import mean_summary
@@ -21,6 +21,8 @@ from rareflow.workflows.progress import Pace, duration, say
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+
+    import optuna
 
     from rareflow.generators.training import Step
     from rareflow.tuning.objective import Repeat
@@ -111,7 +113,7 @@ class Trials:
             log = _TrialRun(run, shown)
             try:
                 yield log
-            except optuna.TrialPruned as pruned:
+            except TrialPruned as pruned:
                 log.log_pruned()
                 run.end("KILLED")
                 self._tell(f"{shown}: pruned at macro F1 {pruned}", start)
@@ -142,10 +144,12 @@ class Trials:
         """Tell a trial's result, the best one and the time left; the study does not hold this trial yet."""
         self._seconds.append(time.monotonic() - start)
         trials = self._study.get_trials(deepcopy=False)
-        best = max([*(t.value for t in trials if t.value is not None), *complete], default=np.nan)
+        # A pruned trial's value is the mean of a part of what the others' are means of.
+        scored = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
+        best = max([*scored, *complete], default=np.nan)
         done = min(finished(self._study) + 1, self._n_trials)
         # Each trial that runs, this one among them, is a worker's, on whatever machine.
-        workers = max(1, sum(t.state == optuna.trial.TrialState.RUNNING for t in trials))
+        workers = max(1, sum(t.state == TrialState.RUNNING for t in trials))
         left = (self._n_trials - done) * float(np.mean(self._seconds)) / workers
         ahead = f", about {duration(left)} left" if left else ""
         took = duration(self._seconds[-1])

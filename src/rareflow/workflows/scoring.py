@@ -1,14 +1,13 @@
-"""What train, tune and evaluate keep of data and scores: in a run, and as text for the screen."""
+"""The scores on the test part, and what train, tune and evaluate log of them and of the data."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from rareflow.data.card import data_card
-from rareflow.evaluation.comparison import OURS, RAW, compare, summary_table
+from rareflow.evaluation.comparison import OURS, RAW, compare, markdown_table, summary_table
 from rareflow.evaluation.detectors import macro_f1
 from rareflow.evaluation.plots import confusion_figure, per_class_f1_figure
-from rareflow.markdown import grid
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from rareflow.tracking.runs import Run
     from rareflow.workflows.settings import Settings
 
-__all__ = ["log_data", "markdown_table", "score", "text_table"]
+__all__ = ["log_data", "score"]
 
 
 def log_data(run: Run, settings: Settings) -> None:
@@ -32,9 +31,7 @@ def log_data(run: Run, settings: Settings) -> None:
         (train, "training", settings.source.data),
         (test, "test", settings.test or settings.source.data),
     ):
-        run.log_dataset(
-            part.frame, name=part.name, digest=part.digest, targets=part.label, context=context, source=source
-        )
+        run.log_table(part, context=context, source=source)
 
 
 def score(
@@ -75,24 +72,3 @@ def _log_scores(run: Run, augmenter: str, detector: str, scores: Scores) -> None
     run.log_text(scores.to_frame().to_csv(), f"evaluation/per_class_{key}_{detector}.csv")
     figure = confusion_figure(scores, f"{augmenter}, {detector}")
     run.log_figure(figure, f"evaluation/confusion_{key}_{detector}.png")
-
-
-def markdown_table(comparison: Comparison) -> str:
-    """Write the scalar metrics in percent, one row an augmenter and detector, as Markdown."""
-    summary = summary_table(comparison)
-    names = [name.replace("_", " ") for name in summary.columns]
-    rows = (
-        [augmenter, detector, *(f"{value:.2f}" for value in figures)]
-        for augmenter, detector, *figures in summary.itertuples(index=False)
-    )
-    return grid(names, rows, text=2)
-
-
-def text_table(comparison: Comparison) -> str:
-    """Write the mean and each detector's macro-F1 in percent, one line an augmenter, for a screen."""
-    names = list(next(iter(comparison.values())))
-    lines = [f"{'macro F1, %':<14}" + "".join(f"{name:>9}" for name in ["mean", *names])]
-    for augmenter, scores in comparison.items():
-        figures = [macro_f1(dict(scores)), *(scores[name].macro_f1 for name in names)]
-        lines.append(f"{augmenter:<14}" + "".join(f"{100 * value:>9.2f}" for value in figures))
-    return "\n".join(lines)
