@@ -22,7 +22,7 @@ from rareflow.evaluation.augmenters.rareflow import Rareflow
 from rareflow.evaluation.augmenters.resampling import Smote
 from rareflow.evaluation.benchmark import Part, Protocol, make_part
 from rareflow.evaluation.detectors import evaluate_detectors
-from rareflow.evaluation.statistics import against
+from rareflow.evaluation.statistics import compare_each
 from rareflow.workflows.settings import limit_threads
 
 SEEDS = range(10)
@@ -110,7 +110,7 @@ def markdown(file: Path) -> str:
     results = pd.read_csv(file)
     by_seed = 100 * results.pivot_table(index="seed", columns="variant", values="macro_f1")
     whole = by_seed[[name for name in VARIANTS if name in by_seed]].dropna()
-    found = {each.augmenter: each for each in against(whole, SHIPPED)}
+    found = compare_each(whole, dict.fromkeys(whole, SHIPPED))
     lines = [
         f"{file.stem}, {len(whole)} seeds",
         "",

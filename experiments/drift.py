@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from rareflow import load_table
 from rareflow.evaluation.benchmark import Protocol, make_part, run_cell
-from rareflow.evaluation.statistics import against
+from rareflow.evaluation.statistics import compare_each
 from rareflow.workflows.settings import limit_threads
 
 FILE = Path(__file__).with_suffix(".csv")
@@ -85,7 +85,7 @@ def markdown() -> str:
         lines.append(f"| {name} | {' | '.join(f'{m:.1f}' for m in scores.mean())} |")
         over = [
             f"{-e.difference:+.1f} [{-e.high:+.1f}, {-e.low:+.1f}], {e.p_holm:.2g}"
-            for e in against(scores, OURS)
+            for e in compare_each(scores, dict.fromkeys(scores, OURS)).values()
         ]
         gains.append(f"| {name} | {' | '.join(over)} |")
     return "\n".join([*lines, "", *gains])

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from rareflow.evaluation.statistics import Paired
-from rareflow.evaluation.tables import best_others, compare_each, scores_by_seed
+from rareflow.evaluation.statistics import Paired, best_others, compare_each, scores_by_seed
 
 FOLDER = Path(__file__).parent
 TABLES = ("gas-pipeline", "cic-ids-2017", "gas-pipeline-full", "kdd-sample", "kdd5")

@@ -24,8 +24,7 @@ import kdd
 from ablation import FOLDER, SEEDS, SHOTS, TABLES
 from rareflow import Table, load_table
 from rareflow.evaluation.benchmark import Protocol, make_part
-from rareflow.evaluation.statistics import compare_paired
-from rareflow.evaluation.tables import scores_by_seed
+from rareflow.evaluation.statistics import compare_paired, scores_by_seed
 
 TRIALS = 20
 WITHOUT_RECIPE = {  # file, and the options that read it

@@ -5,9 +5,12 @@ import pandas as pd
 import pytest
 
 from rareflow.evaluation.benchmark_plots import class_figure, forest_figure, scarcity_figure
-from rareflow.evaluation.statistics import against
-from rareflow.evaluation.tables import compare_each, scores_by_seed
+from rareflow.evaluation.statistics import compare_each, scores_by_seed
 from tests.evaluation.results_frames import classes, results
+
+
+def against(scores, reference):
+    return list(compare_each(scores, dict.fromkeys(scores, reference)).values())
 
 
 def drawn(figure):

@@ -10,10 +10,10 @@ from scipy import stats
 
 from rareflow.errors import DataError
 from rareflow.evaluation.statistics import (
-    against,
     average_ranks,
     best_other,
     comparable,
+    compare_each,
     compare_paired,
     holm,
     signed_rank_p,
@@ -117,10 +117,10 @@ def test_a_family_is_corrected_together():
     rng = np.random.default_rng(0)
     raw = rng.normal(size=10)
     scores = frame(RAW=raw, up=raw + 1, level=raw + rng.normal(size=10), down=raw - 1)
-    family = against(scores, "RAW")
-    assert [each.augmenter for each in family] == ["up", "level", "down"]
-    assert [each.p_holm for each in family] == holm([each.p for each in family]).tolist()
-    assert family[0].p_holm == pytest.approx(3 * 2 / 2**10)
+    family = compare_each(scores, dict.fromkeys(scores, "RAW"))
+    assert list(family) == ["up", "level", "down"]
+    assert [each.p_holm for each in family.values()] == holm([each.p for each in family.values()]).tolist()
+    assert family["up"].p_holm == pytest.approx(3 * 2 / 2**10)
 
 
 def test_the_best_other_has_the_highest_mean_of_the_others():
@@ -186,7 +186,6 @@ def test_too_few_augmenters_or_seeds_are_ranked_but_not_tested(scores):
 
 def test_an_augmenter_without_scores_is_refused():
     for call in (
-        lambda s: against(s, "x"),
         lambda s: best_other(s, "x"),
         lambda s: compare_paired(s, "a", "x"),
     ):

@@ -6,15 +6,13 @@ import pytest
 from scipy import stats
 
 from rareflow.evaluation.published import PUBLISHED
+from rareflow.evaluation.statistics import best_others, compare_each, scores_by_seed
 from rareflow.evaluation.tables import (
     amount_table,
-    best_others,
     class_table,
-    compare_each,
     comparison_table,
     fidelity_table,
     macro_table,
-    scores_by_seed,
 )
 from tests.evaluation.results_frames import classes, results
 

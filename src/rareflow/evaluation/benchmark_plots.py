@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
 from rareflow.evaluation.plots import AFTER, BEFORE, INK, bare, literal
-from rareflow.evaluation.tables import scores_by_seed
+from rareflow.evaluation.statistics import scores_by_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

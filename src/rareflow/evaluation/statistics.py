@@ -17,19 +17,21 @@ from scipy import stats
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "Paired",
     "Ranks",
-    "against",
     "average_ranks",
     "best_other",
+    "best_others",
     "comparable",
+    "compare_each",
     "compare_paired",
     "holm",
+    "scores_by_seed",
     "signed_rank_p",
 ]
 
@@ -89,6 +91,15 @@ class Ranks:
     critical_difference: float
 
 
+def scores_by_seed(results: pd.DataFrame) -> pd.DataFrame:
+    """Give macro-F1 in percent, mean over the detectors: a row a seed, a column an augmenter.
+
+    A seed that an augmenter has not is NaN.
+    """
+    means = results.pivot_table(index="seed", columns="augmenter", values="macro_f1", aggfunc="mean")
+    return 100 * means[list(dict.fromkeys(results["augmenter"]))]
+
+
 def compare_paired(scores: pd.DataFrame, augmenter: str, reference: str) -> Paired:
     """Compare two augmenters on the seeds that both have; a family of one needs no correction.
 
@@ -115,21 +126,34 @@ def compare_paired(scores: pd.DataFrame, augmenter: str, reference: str) -> Pair
     return Paired(augmenter, reference, len(differences), mean, mean - half, mean + half, p, p)
 
 
-def against(scores: pd.DataFrame, reference: str) -> list[Paired]:
-    """Compare every other augmenter with one, as a family: p-values corrected after Holm.
+def compare_each(
+    scores: pd.DataFrame, references: Mapping[str, str], *, tested: bool = True
+) -> dict[str, Paired]:
+    """Compare augmenters with a reference each, as one family; one without a seed in common is left out.
 
-    Parameters and errors are those of `compare_paired`.
+    What one seed alone compares has no interval and no p, and is none of the family.
 
-    Returns
-    -------
-    list
-        One entry for every other column, in their order.
+    Parameters
+    ----------
+    scores
+        A row a seed, a column an augmenter.
+    references
+        The augmenter that each is compared with; itself or one that was not scored counts for nothing.
+    tested
+        Whether the seeds differ in their data. Where they do not, their spread tells nothing of other data:
+        no interval, no p.
     """
-    _check(scores, reference)
-    others = [str(name) for name in scores.columns if name != reference]
-    family = [compare_paired(scores, name, reference) for name in others]
+    compared = [
+        compare_paired(scores, name, reference)
+        for name, reference in references.items()
+        if name != reference and reference in scores and len(scores[[name, reference]].dropna())
+    ]
+    untested = {each.augmenter: replace(each, low=nan, high=nan, p=nan, p_holm=nan) for each in compared}
+    family = [each for each in compared if tested and each.seeds > 1]
     corrected = holm([each.p for each in family])
-    return [replace(each, p_holm=float(p)) for each, p in zip(family, corrected, strict=True)]
+    return untested | {
+        each.augmenter: replace(each, p_holm=float(p)) for each, p in zip(family, corrected, strict=True)
+    }
 
 
 def best_other(scores: pd.DataFrame, augmenter: str) -> str:
@@ -152,6 +176,16 @@ def best_other(scores: pd.DataFrame, augmenter: str) -> str:
         )
     means = others.loc[:, shared == shared.max()].mean()
     return str(means.index[int(means.to_numpy().argmax())])
+
+
+def best_others(scores: pd.DataFrame) -> dict[str, str]:
+    """Give for each augmenter the best of the others; none where no other has a seed of its own."""
+    return {name: best_other(scores, name) for name in scores.columns if _shares_a_seed(scores, name)}
+
+
+def _shares_a_seed(scores: pd.DataFrame, augmenter: str) -> bool:
+    """Tell whether another augmenter has a seed of this one's."""
+    return bool(scores[scores[augmenter].notna()].drop(columns=augmenter).notna().any(axis=None))
 
 
 def comparable(scores: pd.DataFrame) -> pd.DataFrame:

@@ -7,19 +7,22 @@ in the order in which the frame has them. A figure that the seeds do not allow i
 
 from __future__ import annotations
 
-from dataclasses import replace
-from math import isnan, nan
+from math import isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rareflow.evaluation.published import METRICS
-from rareflow.evaluation.statistics import average_ranks, best_other, comparable, compare_paired, holm
+from rareflow.evaluation.statistics import (
+    average_ranks,
+    best_others,
+    comparable,
+    compare_each,
+    scores_by_seed,
+)
 from rareflow.markdown import grid
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     import pandas as pd
 
     from rareflow.evaluation.published import PublishedTable
@@ -28,13 +31,10 @@ if TYPE_CHECKING:
 __all__ = [
     "RAW",
     "amount_table",
-    "best_others",
     "class_table",
-    "compare_each",
     "comparison_table",
     "fidelity_table",
     "macro_table",
-    "scores_by_seed",
 ]
 
 RAW = "RAW"
@@ -124,41 +124,6 @@ def comparison_table(results: pd.DataFrame, reference: str = RAW, *, tested: boo
     return grid(header, rows)
 
 
-def best_others(scores: pd.DataFrame) -> dict[str, str]:
-    """Give for each augmenter the best of the others; none where no other has a seed of its own."""
-    return {name: best_other(scores, name) for name in scores.columns if _shares_a_seed(scores, name)}
-
-
-def compare_each(
-    scores: pd.DataFrame, references: Mapping[str, str], *, tested: bool = True
-) -> dict[str, Paired]:
-    """Compare augmenters with a reference each, as one family; one without a seed in common is left out.
-
-    What one seed alone compares has no interval and no p, and is none of the family.
-
-    Parameters
-    ----------
-    scores
-        A row a seed, a column an augmenter.
-    references
-        The augmenter that each is compared with; itself or one that was not scored counts for nothing.
-    tested
-        Whether the seeds differ in their data. Where they do not, their spread tells nothing of other data:
-        no interval, no p.
-    """
-    compared = [
-        compare_paired(scores, name, reference)
-        for name, reference in references.items()
-        if name != reference and reference in scores and len(scores[[name, reference]].dropna())
-    ]
-    untested = {each.augmenter: replace(each, low=nan, high=nan, p=nan, p_holm=nan) for each in compared}
-    family = [each for each in compared if tested and each.seeds > 1]
-    corrected = holm([each.p for each in family])
-    return untested | {
-        each.augmenter: replace(each, p_holm=float(p)) for each, p in zip(family, corrected, strict=True)
-    }
-
-
 def amount_table(results: pd.DataFrame) -> str:
     """Write the amounts that were chosen (median over seeds) and the seconds of a cell (mean)."""
     # A cell's amount and seconds stand with each of its detectors.
@@ -180,20 +145,6 @@ def fidelity_table(fidelity: pd.DataFrame) -> str:
         values = (_figure(value, 0 if str(name).endswith("_rows") else 3) for name, value in row.items())
         rows.append([augmenter, label, *values])
     return grid([*keys, *(name.replace("_", " ") for name in figures)], rows)
-
-
-def scores_by_seed(results: pd.DataFrame) -> pd.DataFrame:
-    """Give macro-F1 in percent, mean over the detectors: a row a seed, a column an augmenter.
-
-    A seed that an augmenter has not is NaN.
-    """
-    means = results.pivot_table(index="seed", columns="augmenter", values="macro_f1", aggfunc="mean")
-    return 100 * means[list(dict.fromkeys(results["augmenter"]))]
-
-
-def _shares_a_seed(scores: pd.DataFrame, augmenter: str) -> bool:
-    """Tell whether another augmenter has a seed of this one's."""
-    return bool(scores[scores[augmenter].notna()].drop(columns=augmenter).notna().any(axis=None))
 
 
 def _mean_sd(fractions: pd.Series) -> str:

@@ -8,17 +8,21 @@ from typing import TYPE_CHECKING, Any
 from rareflow.evaluation.augmenters.rareflow import Rareflow
 from rareflow.evaluation.benchmark_plots import class_figure, forest_figure, scarcity_figure
 from rareflow.evaluation.published import METRICS, PUBLISHED
-from rareflow.evaluation.statistics import average_ranks, best_other, comparable
+from rareflow.evaluation.statistics import (
+    average_ranks,
+    best_other,
+    best_others,
+    comparable,
+    compare_each,
+    scores_by_seed,
+)
 from rareflow.evaluation.tables import (
     RAW,
     amount_table,
-    best_others,
     class_table,
-    compare_each,
     comparison_table,
     fidelity_table,
     macro_table,
-    scores_by_seed,
 )
 from rareflow.workflows.benchmarking.plan import ALL
 from rareflow.workflows.benchmarking.results import read_facts, read_frames

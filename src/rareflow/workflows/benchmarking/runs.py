@@ -6,7 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rareflow.data.card import data_card
-from rareflow.evaluation.tables import scores_by_seed
+from rareflow.evaluation.statistics import scores_by_seed
 from rareflow.tracking.children import finished_children
 from rareflow.tracking.continuation import continue_run
 from rareflow.tracking.outage import ServerAwayError

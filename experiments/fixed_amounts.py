@@ -1,0 +1,98 @@
+"""The others without their choice: SMOTE and random oversampling at each fixed amount, on two further tables.
+
+    RAREFLOW_DATA=FOLDER python experiments/fixed_amounts.py gas-pipeline-full kdd5
+    python experiments/fixed_amounts.py --report
+
+In `rareflow benchmark` they choose their amount on inner splits, where a class cut to ten rows tests with
+three and the largest with thousands; rareflow stands at one amount. Here nobody chooses. Splits, shots, seeds
+and detectors are the benchmark's, whose cells of rareflow, and of the two with their choice, stand beside.
+Writes ``fixed-amounts-TABLE.csv``, a row a number of shots, seed, variant and detector, and goes on where it
+was stopped.
+"""
+
+import sys
+from itertools import product
+
+import pandas as pd
+
+from ablation import FOLDER, CappedSmote
+from rareflow.data.shots import few_shots
+from rareflow.data.splits import split_table
+from rareflow.evaluation.augmenters import RowAugmenter
+from rareflow.evaluation.augmenters.rareflow import Rareflow
+from rareflow.evaluation.augmenters.resampling import RandomOversampling, Smote
+from rareflow.evaluation.detectors import evaluate_detectors
+from rareflow.evaluation.statistics import compare_each, scores_by_seed
+from rareflow.workflows.settings import limit_threads
+from tuning import opened
+
+SEEDS = range(10)
+SHOTS = ("10", "25", "100")
+OURS = Rareflow.name
+CHOOSERS = (Smote.name, RandomOversampling.name)
+AMOUNTS = {"1/4": 0.25, "1/2": 0.5, "3/4": 0.75}
+VARIANTS: dict[str, tuple[RowAugmenter, float]] = {
+    "SMOTE, 700 rows": (CappedSmote(), 1.0),
+    **{f"SMOTE at {name}": (Smote(), amount) for name, amount in AMOUNTS.items()},
+    **{f"random oversampling at {name}": (RandomOversampling(), amount) for name, amount in AMOUNTS.items()},
+}
+KEY = ["shots", "seed", "variant"]
+
+
+def run(name: str) -> None:
+    file = FOLDER / f"fixed-amounts-{name}.csv"
+    table, _ = opened(name)
+    done = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=KEY)
+    have = set(done[KEY].astype(str).itertuples(index=False, name=None))
+    for shots, seed in product(SHOTS, SEEDS):
+        missing = [variant for variant in VARIANTS if (shots, str(seed), variant) not in have]
+        if not missing:
+            continue
+        split = split_table(table, "random", test_size=0.3, seed=seed)
+        train, test = few_shots(table.take(split.train), int(shots), seed=seed), table.take(split.test)
+        for variant in missing:
+            maker, amount = VARIANTS[variant]
+            maker.fit(train, seed=seed)
+            made = maker.training_set(amount)
+            found = evaluate_detectors(
+                made.X, made.y, test.X, test.labels, labels=list(train.class_counts), seed=seed
+            )
+            rows = [
+                (shots, seed, variant, detector, round(each.macro_f1, 5)) for detector, each in found.items()
+            ]
+            frame = pd.DataFrame(rows, columns=[*KEY, "detector", "macro_f1"])
+            frame.to_csv(file, mode="a", header=not file.exists(), index=False)
+        print(f"{name}: {shots} shots, seed {seed} done", flush=True)
+
+
+def markdown(name: str) -> str:
+    """Give each variant's mean, and rareflow over it, paired by seed with the 95 % interval."""
+    results = pd.read_csv(FOLDER / f"fixed-amounts-{name}.csv")
+    cells = pd.read_csv(FOLDER / name / "results.csv", keep_default_na=False)
+    columns = {}
+    for shots, own in results.groupby("shots"):
+        fixed = 100 * own.pivot_table(index="seed", columns="variant", values="macro_f1")[list(VARIANTS)]
+        scores = fixed.join(scores_by_seed(cells[cells["shots"] == str(shots)])[[*CHOOSERS, OURS]]).dropna()
+        found = compare_each(scores, dict.fromkeys(scores, OURS))
+        columns[f"{name}, {shots} shots, {len(scores)} seeds"] = {OURS: f"{scores[OURS].mean():.1f}"} | {
+            variant: f"{scores[variant].mean():.1f}, {-e.difference:+.1f} [{-e.high:+.1f}, {-e.low:+.1f}]"
+            for variant, e in found.items()
+        }
+    lines = [f"| macro F1, %, rareflow over it | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    for variant in [OURS, *VARIANTS, *CHOOSERS]:
+        shown = f"{variant}, as it chose" if variant in CHOOSERS else variant
+        lines.append(f"| {shown} | {' | '.join(each[variant] for each in columns.values())} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    limit_threads(1)
+    for name in sys.argv[1:]:
+        if name != "--report":
+            run(name)
+    for file in sorted(FOLDER.glob("fixed-amounts-*.csv")):
+        print(markdown(file.stem.removeprefix("fixed-amounts-")), end="\n\n")
+
+
+if __name__ == "__main__":
+    main()
