@@ -11,12 +11,10 @@ import pandas as pd
 import pytest
 import torch
 from mlflow import MlflowClient
-from typer.main import get_command
 
 import rareflow as package
-from rareflow.cli import app, main
+from rareflow.cli import main
 from rareflow.errors import DataError
-from rareflow.evaluation.balance import CLASS_ROWS
 from rareflow.workflows import prepare
 from tests.workflows.commands import rareflow, workplace
 
@@ -375,11 +373,6 @@ def test_ctrl_c_is_one_line_and_its_own_exit_code(monkeypatch):
     assert ended.code == 130
     (line,) = ended.said
     assert line.startswith("rareflow: stopped")
-
-
-def test_train_gives_each_class_the_rows_that_a_study_begins_with():
-    (option,) = [each for each in get_command(app).commands["train"].params if each.name == "class_rows"]
-    assert option.default == str(CLASS_ROWS)
 
 
 def test_the_version_is_told():

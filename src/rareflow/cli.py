@@ -308,9 +308,10 @@ def train(
     class_rows: Annotated[
         str,
         typer.Option(
-            help="Rows each class is to have, real and forged; none gets more than the largest has."
+            help="Rows each class is to have, real and forged; none gets more than the largest has. Unset: "
+            "700, or 5 % of the largest class if that is more."
         ),
-    ] = "700",
+    ] = "",
     checkpoint_every: Annotated[
         int,
         typer.Option(
@@ -345,7 +346,7 @@ def train(
         "filter": _truth("--filter", filter),
         "snap": snap,
     }
-    wanted = _whole("--class-rows", class_rows)
+    wanted = _whole("--class-rows", class_rows) if class_rows else None
     typer.echo(workflow.run(_settings(ctx), params, class_rows=wanted, checkpoint_every=checkpoint_every))
 
 

@@ -141,18 +141,18 @@ def test_rareflow_and_the_paper_go_all_the_way_and_the_others_choose():
     assert set(amounts.values()) == {AMOUNTS}
 
 
-def test_rareflow_alone_has_a_ceiling_and_grows_no_class_beyond_it():
-    assert {name: augmenter(name).ceiling for name in ROW_MAKERS if augmenter(name).ceiling} == {
-        "rareflow": 700
-    }
+def test_rareflow_grows_every_class_to_the_default_rows_and_no_further():
+    counts = {"big": 40_000, "mid": 2_500, "few": 900, "rare": 8}
+    assert augmenter("rareflow").counts(counts, 1.0) == {"few": 1_100, "rare": 1_992}
 
 
-def test_a_ceiling_holds_for_rows_forged(monkeypatch, train):
-    monkeypatch.setattr(Smote, "ceiling", 30)
+def test_an_augmenter_forges_the_rows_that_it_counts(monkeypatch, train):
+    lacking = {label: 30 - n for label, n in train.class_counts.items() if n < 30}
+    monkeypatch.setattr(Smote, "counts", lambda *_: lacking)
     given = fitted("SMOTE", train).training_set(1.0)
     counts = pd.Series(given.y).value_counts()
-    before = pd.Series(train.labels).value_counts()
-    assert all(counts[label] == max(30, n) for label, n in before.items())
+    assert lacking
+    assert all(counts[label] == max(30, n) for label, n in train.class_counts.items())
 
 
 def test_class_weights_at_full_balance_give_every_class_the_weight_of_the_largest(train):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rareflow.errors import ConfigError
-from rareflow.evaluation.balance import AMOUNTS, balanced_counts, boosts, forge, new_rows
+from rareflow.evaluation.balance import AMOUNTS, balanced_counts, boosts, default_class_rows, forge, new_rows
 from rareflow.generators.estimators import VAEWGANGP
 
 COUNTS = {"few": 20, "one": 4, "two": 9}
@@ -169,13 +169,6 @@ def test_same_seed_same_rows(generator):
     assert not rows[0].equals(rows[2])
 
 
-@given(counts, st.floats(0, 1), st.integers(1, 20_000))
-def test_a_ceiling_stands_for_the_largest_class_where_that_has_more(class_counts, amount, ceiling):
-    capped = {label: min(count, ceiling) for label, count in class_counts.items()}
-    found = balanced_counts(class_counts, amount, ceiling=ceiling)
-    below = {label: new for label, new in found.items() if class_counts[label] < ceiling}
-    assert found == below
-    if max(class_counts.values()) >= ceiling:
-        assert found == balanced_counts(capped, amount)
-    else:
-        assert found == balanced_counts(class_counts, amount)
+@pytest.mark.parametrize(("largest", "rows"), [(3, 700), (4_300, 700), (14_000, 700), (60_000, 3_000)])
+def test_the_default_rows_are_700_or_a_twentieth_of_the_largest_class(largest, rows):
+    assert default_class_rows({"big": largest, "rare": 2}) == rows

@@ -37,6 +37,14 @@ def test_every_class_but_the_largest_may_grow():
     assert default_candidate(COUNTS).class_rows == {"DoS": 700, "a b.c\u2013d": 700}
 
 
+def test_the_rows_of_the_defaults_are_a_choice_beside_a_large_class_too():
+    counts = {"big": 60_000, "few": 400, "rare": 9}
+    assert default_candidate(counts).class_rows == {"few": 3_000, "rare": 3_000}
+    drawn = {rows for candidate, _ in draw(100, counts) for rows in candidate.class_rows.values()}
+    assert drawn == {*CLASS_ROWS_CHOICES, 3_000}
+    assert space_key(counts) != space_key(counts | {"big": 9_000})
+
+
 def test_a_class_named_like_a_parameter_is_not_taken_for_it():
     counts = {"big": 9, "noise": 3, "class_rows.noise": 2}
     for candidate, trial in draw(3, counts):

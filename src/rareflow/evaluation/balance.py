@@ -16,19 +16,30 @@ if TYPE_CHECKING:
 
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["AMOUNTS", "CLASS_ROWS", "balanced_counts", "boosts", "forge", "new_rows"]
+__all__ = ["AMOUNTS", "CLASS_ROWS", "balanced_counts", "boosts", "default_class_rows", "forge", "new_rows"]
 
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """How far towards balance an augmenter may go: 0 is the table as it is, 1 full balance."""
 
-CLASS_ROWS = 700
-"""Rows that a class is to have where nobody chooses, found on inner splits (experiments/LOG.md).
-
-A tree needs some hundred rows of a class, whatever the largest one has; more only shift the prior.
-"""
+CLASS_ROWS, _SHARE = 700, 0.05
+"""Rows that a class is to have at least where nobody chooses, found on inner splits (experiments/LOG.md)."""
 
 
-def boosts(class_counts: Mapping[str, int], amount: float, *, ceiling: int | None = None) -> dict[str, float]:
+def default_class_rows(class_counts: Mapping[str, int]) -> int:
+    """Give the rows that each class is to have where nobody chooses.
+
+    A tree needs some hundred rows of a class, hence `CLASS_ROWS`; beside a largest class of more than 14,000
+    rows they would be too few to be seen, hence a twentieth of that one's (experiments/LOG.md).
+
+    Parameters
+    ----------
+    class_counts
+        Rows of each class in the training table.
+    """
+    return max(CLASS_ROWS, round(_SHARE * max(class_counts.values())))
+
+
+def boosts(class_counts: Mapping[str, int], amount: float) -> dict[str, float]:
     """Give how much each class is to gain on the largest one.
 
     A class of ``n`` rows gains the factor ``(n_max / n) ** amount``, geometrically between 1 and balance
@@ -40,14 +51,11 @@ def boosts(class_counts: Mapping[str, int], amount: float, *, ceiling: int | Non
         Rows of each class in the training table, at least 1 each.
     amount
         How far towards balance, in 0..1.
-    ceiling
-        Rows that stand for ``n_max`` where the largest class has more.
 
     Returns
     -------
     dict
-        The factor of every class, at least 1: 1 for the largest, and for any that the ceiling does not
-        exceed.
+        The factor of every class: 1 for the largest.
 
     Raises
     ------
@@ -57,13 +65,10 @@ def boosts(class_counts: Mapping[str, int], amount: float, *, ceiling: int | Non
     if not 0 <= amount <= 1:
         raise ConfigError(f"the amount must lie between 0 (as it is) and 1 (full balance), not {amount}")
     largest = max(class_counts.values())
-    top = largest if ceiling is None else min(largest, ceiling)
-    return {label: max(1.0, top / count) ** amount for label, count in class_counts.items()}
+    return {label: (largest / count) ** amount for label, count in class_counts.items()}
 
 
-def balanced_counts(
-    class_counts: Mapping[str, int], amount: float, *, ceiling: int | None = None
-) -> dict[str, int]:
+def balanced_counts(class_counts: Mapping[str, int], amount: float) -> dict[str, int]:
     """Give the rows to forge for each class, so that it holds ``n * (n_max / n) ** amount``, rounded.
 
     Parameters and errors are those of `boosts`.
@@ -73,7 +78,7 @@ def balanced_counts(
     dict
         Rows to forge, by class, only classes that get any.
     """
-    factors = boosts(class_counts, amount, ceiling=ceiling)
+    factors = boosts(class_counts, amount)
     wanted = {label: round(count * factors[label]) - count for label, count in class_counts.items()}
     return {label: count for label, count in wanted.items() if count > 0}
 

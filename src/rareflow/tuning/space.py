@@ -9,7 +9,7 @@ from typing import Any
 
 from optuna.trial import BaseTrial, FixedTrial
 
-from rareflow.evaluation.balance import CLASS_ROWS, new_rows
+from rareflow.evaluation.balance import CLASS_ROWS, default_class_rows, new_rows
 from rareflow.generators.estimators import VAEWGANGP
 from rareflow.generators.portable import SAMPLING_MODES, SNAPS
 
@@ -26,7 +26,10 @@ __all__ = [
 ]
 
 CLASS_ROWS_CHOICES = (0, 200, CLASS_ROWS, 2_000, 7_000)
-"""Rows that a class may be given, real and forged together; 0, or less than it has, leaves it alone."""
+"""Rows that a class may be given, real and forged together; 0, or less than it has, leaves it alone.
+
+The defaults' number is a further choice where it is another.
+"""
 
 RAW, DEFAULT = "raw", "default"
 """Roles of the two trials that every study holds: no augmentation, and the defaults."""
@@ -94,8 +97,9 @@ def suggest(trial: BaseTrial, class_counts: Mapping[str, int]) -> Candidate:
     """
     for name, ask in KNOBS.items():
         ask(trial, name)
+    choices = sorted({*CLASS_ROWS_CHOICES, default_class_rows(class_counts)})
     for label in list(class_counts)[1:]:
-        trial.suggest_categorical(f"{_PREFIX}{label}", CLASS_ROWS_CHOICES)
+        trial.suggest_categorical(f"{_PREFIX}{label}", choices)
     return Candidate.from_params(trial.params)
 
 
@@ -107,10 +111,10 @@ def space_key(class_counts: Mapping[str, int]) -> str:
 
 
 def default_candidate(class_counts: Mapping[str, int]) -> Candidate:
-    """Give the defaults: the generator's own, and `CLASS_ROWS` for each class but the largest."""
+    """Give the defaults: the generator's own, and `default_class_rows` for each class but the largest."""
     own = VAEWGANGP().get_params()
     knobs = {name: own[name] for name in KNOBS} | {"sampling": "crossover"}
-    return Candidate(knobs, dict.fromkeys(list(class_counts)[1:], CLASS_ROWS))
+    return Candidate(knobs, dict.fromkeys(list(class_counts)[1:], default_class_rows(class_counts)))
 
 
 def params_of(candidate: Candidate) -> dict[str, Any]:

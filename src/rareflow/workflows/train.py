@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rareflow.errors import DivergedError
+from rareflow.evaluation.balance import default_class_rows
 from rareflow.evaluation.comparison import text_table
 from rareflow.evaluation.plots import loss_curves_figure
 from rareflow.generators.checkpoint import Checkpoint
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["run"]
 
 
-def run(settings: Settings, params: Mapping[str, Any], *, class_rows: int, checkpoint_every: int = 0) -> str:
+def run(
+    settings: Settings, params: Mapping[str, Any], *, class_rows: int | None, checkpoint_every: int = 0
+) -> str:
     """Train on the training part, score on the test part, log; give the scores for the screen.
 
     Parameters
@@ -36,7 +39,7 @@ def run(settings: Settings, params: Mapping[str, Any], *, class_rows: int, check
     params
         Parameters of `rareflow.VAEWGANGP`.
     class_rows
-        Rows that each class is to have, real and forged together, >= 0.
+        Rows that each class is to have, real and forged together, >= 0; ``None``: `default_class_rows`.
     checkpoint_every
         Generator steps from one checkpoint, in the current folder, to the next; 0: none.
     """
@@ -44,6 +47,8 @@ def run(settings: Settings, params: Mapping[str, Any], *, class_rows: int, check
     check_parameters(params)
     settings.check_categories()
     train, test = settings.parts
+    if class_rows is None:
+        class_rows = default_class_rows(train.class_counts)
     by_class = dict.fromkeys(train.class_counts, class_rows)
     prepare_store(settings.experiment)
     sweep_dead_runs()

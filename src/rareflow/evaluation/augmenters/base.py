@@ -77,18 +77,15 @@ class Augmenter(ABC):
 class RowAugmenter(Augmenter):
     """An augmenter that adds rows: a subclass says how it learns them and how it forges them.
 
-    A class of ``n`` rows gets as many as make it ``n * (n_max / n) ** amount``, rounded.
+    A class of ``n`` rows gets as many as make it ``n * (n_max / n) ** amount``, rounded, unless the subclass
+    counts in another way.
 
     Attributes
     ----------
-    ceiling
-        Rows that stand for ``n_max`` where the largest class has more; a class of more rows does not grow.
-        ``None``: there is no such number.
     X, y, seed
         Features, classes as text and seed that `fit` was given: at hand in `learn` and in `forge`.
     """
 
-    ceiling: ClassVar[int | None] = None
     X: pd.DataFrame
     y: NDArray[np.object_]
     seed: int
@@ -104,6 +101,10 @@ class RowAugmenter(Augmenter):
         come as fractions, categories as text.
         """
 
+    def counts(self, class_counts: Mapping[str, int], amount: float) -> dict[str, int]:
+        """Give the rows to forge at an amount, by class, only classes that get any."""
+        return balanced_counts(class_counts, amount)
+
     def fit(self, train: Table, *, seed: int) -> None:
         """Keep the training part and learn from it."""
         self.X, self.y, self.seed = train.X, train.labels, seed
@@ -118,7 +119,7 @@ class RowAugmenter(Augmenter):
         DataError
             If the subclass forged other rows than those asked for.
         """
-        counts = balanced_counts(self._class_counts, amount, ceiling=self.ceiling)
+        counts = self.counts(self._class_counts, amount)
         if not counts:
             return TrainingSet(self.X, self.y)
         rows, labels = self.forge(counts)

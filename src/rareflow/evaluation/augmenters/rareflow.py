@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rareflow.evaluation.augmenters.networks import NetworkAugmenter
-from rareflow.evaluation.balance import CLASS_ROWS
+from rareflow.evaluation.balance import balanced_counts, default_class_rows
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["Rareflow"]
 
 
 class Rareflow(NetworkAugmenter):
-    """`rareflow.VAEWGANGP` at its defaults; every class is grown to `CLASS_ROWS`, or to the largest class.
+    """`rareflow.VAEWGANGP` at its defaults; full balance is `default_class_rows` of every class.
 
-    A tree needs some hundred rows of a class, whatever the largest one has; more only shift the prior. There
-    is one amount and no choice: with ten rows a class, inner splits hold three of each and noise would choose
-    (experiments/LOG.md).
+    There is one amount and no choice: with ten rows a class, inner splits hold three of each and noise would
+    choose (experiments/LOG.md).
     """
 
     name = "rareflow"
     amounts: ClassVar[tuple[float, ...]] = (1.0,)
-    ceiling: ClassVar[int | None] = CLASS_ROWS
+
+    def counts(self, class_counts: Mapping[str, int], amount: float) -> dict[str, int]:
+        """Give the rows to forge at an amount; no class counts for more rows than the default."""
+        top = default_class_rows(class_counts)
+        return balanced_counts({label: min(rows, top) for label, rows in class_counts.items()}, amount)

@@ -6,6 +6,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from rareflow.evaluation.augmenters.rareflow import Rareflow
+from rareflow.evaluation.balance import CLASS_ROWS
 from rareflow.evaluation.benchmark_plots import class_figure, forest_figure, scarcity_figure
 from rareflow.evaluation.published import METRICS, PUBLISHED
 from rareflow.evaluation.statistics import (
@@ -139,7 +140,8 @@ def _protocol(facts: dict[str, Any], results: pd.DataFrame) -> str:
 - Amount: how far an augmenter moves a table towards balance (0: as it is, 1: full balance). It is the one \
 whose mean over the detectors is best on {facts["repeats"]} inner splits of the training part, at most \
 {facts["inner_rows"]:,} rows of it. An augmenter with one amount has no choice; to {Rareflow.name} full \
-balance is {Rareflow.ceiling} rows of each class. The test part scores once.
+balance is {CLASS_ROWS} rows of each class, or 5 % of the largest one's if that is more. The test part \
+scores once.
 - Scores are macro averages over the classes; mean ± standard deviation over the seeds. With n seeds no p \
 falls below 2 to the power of 1 - n, before Holm's correction.
 {_covered(facts, list(dict.fromkeys(results["shots"])))}""".rstrip()
