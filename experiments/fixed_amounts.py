@@ -27,12 +27,12 @@ from rareflow.workflows.settings import limit_threads
 from tuning import opened
 
 SEEDS = range(10)
-SHOTS = ("10", "25", "100")
+SHOTS = ("10", "25")
 OURS = Rareflow.name
 CHOOSERS = (Smote.name, RandomOversampling.name)
 AMOUNTS = {"1/4": 0.25, "1/2": 0.5, "3/4": 0.75}
 VARIANTS: dict[str, tuple[RowAugmenter, float]] = {
-    "SMOTE, 700 rows": (CappedSmote(), 1.0),
+    "SMOTE, rareflow's rows": (CappedSmote(), 1.0),
     **{f"SMOTE at {name}": (Smote(), amount) for name, amount in AMOUNTS.items()},
     **{f"random oversampling at {name}": (RandomOversampling(), amount) for name, amount in AMOUNTS.items()},
 }

@@ -13,8 +13,12 @@ GAS_NAMES = ["Normal", "NMRI", "CMRI", "MSCI", "MPCI", "MFCI", "DOS", "Recon"]
 
 
 def clean(recipe, labels, **columns):
-    frame = pd.DataFrame({**columns, recipe.label: labels})
-    return recipe.clean(frame, recipe.label)
+    return cleaned(recipe, pd.DataFrame({**columns, recipe.label: labels}))
+
+
+def cleaned(recipe, frame):
+    cleaning = recipe.cleaning(frame[recipe.label], frame.columns)
+    return cleaning(frame), cleaning.notes
 
 
 def test_an_unknown_recipe_is_refused_with_the_known_ones():
@@ -79,7 +83,7 @@ def test_every_published_dash_of_the_web_attacks_gets_the_papers_names(tmp_path,
     rows = b"".join(b"%d,Web Attack %b %b\n" % (i, dash, kind) for i, kind in enumerate(kinds))
     path = tmp_path / "thursday.csv"
     path.write_bytes(b" Flow Duration, Label\n" + rows)
-    frame, _ = CIC.clean(read_frame(str(path)), "Label")
+    frame, _ = cleaned(CIC, read_frame(str(path)))
     assert frame["Label"].tolist() == ["Web Attack Brute Force", "Web Attack XSS", "Web Attack Sql Injection"]
 
 
@@ -124,7 +128,7 @@ def test_identifiers_are_left_out_with_a_note_and_protocol_stays():
 def test_a_missing_label_stays_missing_and_the_frame_given_stays_as_it_was():
     frame = pd.DataFrame({"result": [0.0, np.nan], "time": [1.0, 2.0]})
     before = frame.copy()
-    assert GAS.clean(frame, "result")[0]["result"].isna().tolist() == [False, True]
+    assert cleaned(GAS, frame)[0]["result"].isna().tolist() == [False, True]
     pd.testing.assert_frame_equal(frame, before)
 
 

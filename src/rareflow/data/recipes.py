@@ -59,33 +59,21 @@ class Recipe:
     infinities: str = ""
     remarks: Mapping[str, str] = field(default_factory=dict)
 
-    def clean(self, frame: pd.DataFrame, label: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
-        """Name the classes and leave out the identifiers.
+    def cleaning(self, labels: pd.Series, columns: Iterable[str]) -> Cleaning:
+        """Decide how to clean a table: which classes are meant, and which columns are identifiers.
 
         Parameters
         ----------
-        frame
-            Shape ``(rows, columns)``; it stays as it is.
-        label
-            Its label column's name; a missing label stays missing.
-
-        Returns
-        -------
-        frame
-            The cleaned frame, its label column of dtype ``str``.
-        notes
-            One sentence for each thing done or to be known.
+        labels
+            The labels; once each is enough, a missing one stays missing.
+        columns
+            The table's columns.
 
         Raises
         ------
         DataError
             If a label is unknown.
         """
-        cleaning = self.cleaning(frame[label], frame.columns)
-        return cleaning(frame), cleaning.notes
-
-    def cleaning(self, labels: pd.Series, columns: Iterable[str]) -> Cleaning:
-        """Decide how to clean a table of these labels (once each is enough) and columns; errors as above."""
         names = self._class_names(labels)
         renamed = sorted(f"{old} -> {new}" for old, new in names.items() if str(old) != new)
         left_out = tuple(name for name in self.identifiers if name in columns)
