@@ -625,7 +625,7 @@ def _problem(err: Exception) -> tuple[int, str]:
         )
     if lacks_memory(err):
         return _BAD_INPUT, (
-            f"memory ran out ({err}); take fewer rows (--sample-rows), smaller networks or fewer jobs, and "
-            "run the same command again"
+            f"memory ran out ({err}); take fewer rows, smaller networks or fewer jobs, and run "
+            "the same command again"
         )
     return _FAILED, f"{type(err).__name__}: {err} (run again with --debug to see where)"
