@@ -404,7 +404,7 @@ def test_postgresql_whose_host_is_gone_is_not_waited_for_without_end_nor_longer_
 ):
     engines = []
     monkeypatch.setattr(
-        optuna.storages, "RDBStorage", lambda _url, engine_kwargs, **_: engines.append(engine_kwargs)
+        "rareflow.tuning.storage._Storage", lambda _url, engine_kwargs, **_: engines.append(engine_kwargs)
     )
     open_storage(storage)
     assert engines[0]["pool_pre_ping"]
