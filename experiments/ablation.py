@@ -11,6 +11,7 @@ amounts. Writes ``ablation-TABLE.csv``, a row a variant, seed and detector, and 
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -129,13 +130,18 @@ def markdown(file: Path) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    limit_threads(1)
+def run_and_report(run: Callable[[str], None], files: str, markdown: Callable[[Path], str]) -> None:
+    """Run for each table that is named on the command line, then print what all files say."""
     for name in sys.argv[1:]:
         if name != "--report":
             run(name)
-    for file in sorted(FOLDER.glob("ablation-*.csv")):
+    for file in sorted(FOLDER.glob(files)):
         print(markdown(file), end="\n\n")
+
+
+def main() -> None:
+    limit_threads(1)
+    run_and_report(run, "ablation-*.csv", markdown)
 
 
 if __name__ == "__main__":

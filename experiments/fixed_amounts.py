@@ -10,12 +10,12 @@ Writes ``fixed-amounts-TABLE.csv``, a row a number of shots, seed, variant and d
 was stopped.
 """
 
-import sys
 from itertools import product
+from pathlib import Path
 
 import pandas as pd
 
-from ablation import FOLDER, CappedSmote
+from ablation import FOLDER, CappedSmote, run_and_report
 from rareflow.data.shots import few_shots
 from rareflow.data.splits import split_table
 from rareflow.evaluation.augmenters import RowAugmenter
@@ -65,9 +65,10 @@ def run(name: str) -> None:
         print(f"{name}: {shots} shots, seed {seed} done", flush=True)
 
 
-def markdown(name: str) -> str:
+def markdown(file: Path) -> str:
     """Give each variant's mean, and rareflow over it, paired by seed with the 95 % interval."""
-    results = pd.read_csv(FOLDER / f"fixed-amounts-{name}.csv")
+    name = file.stem.removeprefix("fixed-amounts-")
+    results = pd.read_csv(file)
     cells = pd.read_csv(FOLDER / name / "results.csv", keep_default_na=False)
     columns = {}
     for shots, own in results.groupby("shots"):
@@ -87,11 +88,7 @@ def markdown(name: str) -> str:
 
 def main() -> None:
     limit_threads(1)
-    for name in sys.argv[1:]:
-        if name != "--report":
-            run(name)
-    for file in sorted(FOLDER.glob("fixed-amounts-*.csv")):
-        print(markdown(file.stem.removeprefix("fixed-amounts-")), end="\n\n")
+    run_and_report(run, "fixed-amounts-*.csv", markdown)
 
 
 if __name__ == "__main__":

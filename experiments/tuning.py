@@ -4,7 +4,7 @@
     python experiments/tuning.py --report
 
 The tables are `gas-pipeline` and `cic-ids-2017`, which the defaults were found on, and `gas-pipeline-full`
-and `kdd5`, which had no part in that.
+and `kdd5`, which had part in the amount alone.
 
 Splits, shots and seeds are those of `rareflow benchmark`, whose cells stand beside: RAW, and rareflow at its
 defaults. Each study is the command itself, 20 trials, in a folder of its own. Writes ``tuning-TABLE.csv``, a
@@ -21,7 +21,7 @@ import pandas as pd
 from mlflow import MlflowClient
 
 import kdd
-from ablation import FOLDER, SEEDS, SHOTS, TABLES
+from ablation import FOLDER, SEEDS, SHOTS, TABLES, run_and_report
 from rareflow import Table, load_table
 from rareflow.evaluation.benchmark import Protocol, make_part
 from rareflow.evaluation.statistics import compare_paired, scores_by_seed
@@ -109,11 +109,7 @@ def markdown(file: Path) -> str:
 
 
 def main() -> None:
-    for name in sys.argv[1:]:
-        if name != "--report":
-            run(name)
-    for file in sorted(FOLDER.glob("tuning-*.csv")):
-        print(markdown(file), end="\n\n")
+    run_and_report(run, "tuning-*.csv", markdown)
 
 
 if __name__ == "__main__":

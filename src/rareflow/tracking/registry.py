@@ -260,12 +260,8 @@ def load_generator(uri: str, *, sha256: str | None = None) -> Loaded:
         raise
     except (MlflowException, StoreError, OSError, AttributeError, ValueError) as err:
         found = ask(store, lambda: MlflowClient().search_registered_models(max_results=20))
-        names = [model.name for model in found]
-        known = (
-            f"registered are {', '.join(names)}"
-            if names
-            else "none is registered yet; `rareflow tune` makes one"
-        )
+        names = ", ".join(model.name for model in found)
+        known = f"registered are {names}" if names else "none is registered yet; `rareflow tune` makes one"
         reason = re.sub(r"\s+", " ", str(err))[:300]
         raise StoreError(
             f"--model {uri!r} cannot be loaded ({reason}); in this tracking store {known}"
