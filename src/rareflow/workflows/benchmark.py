@@ -16,11 +16,11 @@ from rareflow.tracking.store import prepare_store
 from rareflow.workflows.benchmarking.cells import Bench, cell_text, tell_part, tell_parts
 from rareflow.workflows.benchmarking.countdown import Countdown
 from rareflow.workflows.benchmarking.plan import BenchmarkSettings, cells_of, facts_of, protocol_of
-from rareflow.workflows.benchmarking.pool import compute
 from rareflow.workflows.benchmarking.report import write_report
 from rareflow.workflows.benchmarking.results import Results
 from rareflow.workflows.benchmarking.runs import benchmark_run, log_cell, log_lacking, log_report
 from rareflow.workflows.outcome import told
+from rareflow.workflows.processes import computed
 from rareflow.workflows.progress import duration, say
 from rareflow.workflows.settings import limit_threads
 
@@ -88,9 +88,12 @@ def _compute(cells: Sequence[Cell], bench: Bench, results: Results, parent: Run,
     seconds = results.seconds
     missing = [cell for cell in cells if cell not in seconds]
     countdown, left = Countdown(seconds, jobs=jobs), set(missing)
-    begun = tell_parts(missing, bench.protocol)
-    with closing(compute(begun, bench, jobs=jobs)) as computed:
-        for number, (cell, frames) in enumerate(computed, start=len(cells) - len(missing) + 1):
+    begun = computed(
+        tell_parts(missing, bench.protocol), bench.frames, jobs=jobs, n_threads=bench.protocol.n_threads,
+        name=cell_text,
+    )  # fmt: skip
+    with closing(begun):
+        for number, (cell, frames) in enumerate(begun, start=len(cells) - len(missing) + 1):
             results.add(frames)
             log_cell(parent, cell, frames)
             found = frames["results"]

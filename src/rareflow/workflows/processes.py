@@ -1,4 +1,4 @@
-"""Work shared out among processes: each computes one task at a time and sends what became of it."""
+"""Work done here, or shared out among processes, each of which computes one task at a time."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from rareflow.errors import RareflowError, StoreError
-from rareflow.workflows.progress import listen
+from rareflow.workflows.progress import listen, say
 from rareflow.workflows.settings import limit_threads
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from multiprocessing.connection import Connection
     from multiprocessing.context import SpawnProcess
 
-__all__ = ["Worker", "in_processes", "named", "stop", "workers"]
+__all__ = ["Worker", "computed", "named", "stop", "workers"]
 
 _PATIENCE_S = 10  # for a process that is told to end
 
@@ -32,7 +32,7 @@ Task = TypeVar("Task")
 Answer = TypeVar("Answer")
 
 
-def in_processes(
+def computed(
     tasks: Iterable[Task],
     work: Callable[[Task], Answer],
     *,
@@ -40,18 +40,18 @@ def in_processes(
     n_threads: int,
     name: Callable[[Task], str],
 ) -> Generator[tuple[Task, Answer]]:
-    """Compute tasks in processes and give each as it is done; close the iterator to stop the processes.
+    """Compute tasks and give each as it is done; close the iterator to stop the processes.
 
     Parameters
     ----------
     tasks
-        In the order in which they are begun.
+        In the order in which they are begun; each is asked for when it is.
     work
         What gives a task's answer; goes to each process once, so it must be fit to be pickled.
     jobs
-        Processes at most, >= 1; no more are started than there are tasks.
+        Processes at most, >= 1; no more are started than there are tasks. 1 is this one.
     n_threads
-        Threads of each.
+        Threads of each other process.
     name
         A task's name in messages.
 
@@ -62,6 +62,9 @@ def in_processes(
     StoreError
         If a process dies, as it does of a bug or where the system ends it for want of memory.
     """
+    if jobs == 1:
+        yield from _computed_here(tasks, work, name)
+        return
     queue = iter(tasks)
     first = list(islice(queue, jobs))
     with workers(partial(_serve, work, n_threads), len(first), _PATIENCE_S) as started:
@@ -82,6 +85,21 @@ def in_processes(
                     worker.send(following)
                     busy[worker] = following
                 yield task, answer
+
+
+def _computed_here(
+    tasks: Iterable[Task], work: Callable[[Task], Answer], name: Callable[[Task], str]
+) -> Generator[tuple[Task, Answer]]:
+    """Compute tasks in this process, one after the other."""
+    for task in tasks:
+        try:
+            answer = work(task)
+        except RareflowError as err:
+            raise named(name(task), err) from err
+        except Exception:
+            say(f"{name(task)}: FAILED")
+            raise
+        yield task, answer
 
 
 @contextmanager

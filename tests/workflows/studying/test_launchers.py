@@ -13,7 +13,7 @@ from threadpoolctl import threadpool_info
 from rareflow.errors import ConfigError
 from rareflow.evaluation.detectors import DETECTORS
 from rareflow.tuning.space import Candidate
-from rareflow.workflows.processes import in_processes
+from rareflow.workflows.processes import computed
 from rareflow.workflows.studying import launchers
 from rareflow.workflows.studying.launchers import values_in_processes
 from tests.tuning.test_objective import FORGING, TINY, objective
@@ -62,6 +62,6 @@ def pools(own, _task):
 @pytest.mark.parametrize("n_threads", [1, 3])
 def test_torch_xgboost_and_scikit_learn_take_the_threads_that_a_process_is_given_and_no_more(n_threads):
     work = partial(pools, objective(detectors=DETECTORS, repeats=1))
-    ((_, found),) = in_processes([0], work, jobs=1, n_threads=n_threads, name=str)
+    ((_, found),) = computed([0], work, jobs=2, n_threads=n_threads, name=str)
     assert set(found.values()) == {n_threads}
     assert any("libomp" in path or "libgomp" in path or "libiomp" in path for path in found)

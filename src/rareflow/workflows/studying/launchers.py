@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rareflow.errors import RareflowError
 from rareflow.tracking.store import use_store
 from rareflow.workflows.interruption import stoppable
-from rareflow.workflows.processes import in_processes, workers
+from rareflow.workflows.processes import computed, workers
 from rareflow.workflows.progress import say
 from rareflow.workflows.settings import limit_threads
 
@@ -70,7 +70,7 @@ def values_in_processes(
     """
     splits = range(len(objective.splits))
     tasks = [(candidate, split) for candidate in candidates for split in splits]
-    found = in_processes(
+    found = computed(
         range(len(tasks)), partial(_value, objective, tasks), jobs=jobs, n_threads=objective.n_threads,
         name=lambda task: f"fresh split {tasks[task][1] + 1}",
     )  # fmt: skip
