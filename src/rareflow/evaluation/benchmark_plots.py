@@ -13,6 +13,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
 
+from rareflow.evaluation.comparison import OURS, RAW
 from rareflow.evaluation.plots import AFTER, BEFORE, INK, bare, literal
 from rareflow.evaluation.statistics import scores_by_seed
 
@@ -26,7 +27,6 @@ __all__ = ["class_figure", "forest_figure", "scarcity_figure"]
 _COLOURS = ("#e69f00", "#56b4e9", "#009e73", "#cc79a7", "#d55e00", "#8c6d00", "#000000")
 _LINES = ("o-", "s--", "^:", "D-.")  # of an augmenter with one number of shots only the marker is seen
 _LEVEL = 0.05
-_REFERENCE, _OURS = "RAW", "rareflow"
 
 
 def scarcity_figure(results: pd.DataFrame) -> Figure:
@@ -48,8 +48,8 @@ def scarcity_figure(results: pd.DataFrame) -> Figure:
         pd.DataFrame({shots: each.agg(figure) for shots, each in scores.items()}, index=names)
         for figure in ("mean", "std")
     )
-    others = mean.mean(axis=1).drop([_REFERENCE, _OURS], errors="ignore")
-    banded = {_REFERENCE, _OURS, *([others.idxmax()] if len(others) else [])}
+    others = mean.mean(axis=1).drop([RAW, OURS], errors="ignore")
+    banded = {RAW, OURS, *([others.idxmax()] if len(others) else [])}
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     at = np.arange(len(settings))
@@ -83,7 +83,7 @@ def forest_figure(comparisons: Sequence[Paired], title: str) -> Figure:
     axes = figure.subplots()
     axes.axvline(0, color=INK, linewidth=1)
     for place, each in enumerate(comparisons):
-        colour = AFTER if each.augmenter == _OURS else INK
+        colour = AFTER if each.augmenter == OURS else INK
         filled = colour if each.p_holm < _LEVEL else "white"
         if not isnan(each.low):
             axes.hlines(place, each.low, each.high, color=colour, linewidth=1.5)
@@ -135,7 +135,7 @@ def class_figure(classes: pd.DataFrame, before: str, after: str, title: str) -> 
 
 def _line_style(name: str, names: list[str]) -> tuple[str, str, float]:
     """Give an augmenter's colour, marker with dashes, and width: the table as it is and ours stand out."""
-    if name in {_REFERENCE, _OURS}:
-        return (INK if name == _REFERENCE else AFTER), _LINES[0], 2.5
-    place = [each for each in names if each not in {_REFERENCE, _OURS}].index(name)
+    if name in {RAW, OURS}:
+        return (INK if name == RAW else AFTER), _LINES[0], 2.5
+    place = [each for each in names if each not in {RAW, OURS}].index(name)
     return _COLOURS[place % len(_COLOURS)], _LINES[place // len(_COLOURS) % len(_LINES)], 1.3

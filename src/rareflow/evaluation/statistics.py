@@ -25,7 +25,6 @@ __all__ = [
     "Paired",
     "Ranks",
     "average_ranks",
-    "best_other",
     "best_others",
     "comparable",
     "compare_each",
@@ -115,7 +114,11 @@ def compare_paired(scores: pd.DataFrame, augmenter: str, reference: str) -> Pair
     DataError
         If there is no such column, or no seed that both have.
     """
-    _check(scores, augmenter, reference)
+    for name in (augmenter, reference):
+        if name not in scores.columns:
+            raise DataError(
+                f"augmenter {name!r} has no scores; there are {', '.join(map(str, scores.columns))}"
+            )
     differences = (scores[augmenter] - scores[reference]).dropna().to_numpy(dtype=np.float64)
     if not len(differences):
         raise DataError(
@@ -156,36 +159,21 @@ def compare_each(
     }
 
 
-def best_other(scores: pd.DataFrame, augmenter: str) -> str:
-    """Give the augmenter with the highest mean among the others, of equals the first.
+def best_others(scores: pd.DataFrame) -> dict[str, str]:
+    """Give for each augmenter the one with the highest mean among the others, of equals the first.
 
     Means over different seeds do not compare: one lucky seed would be the best. So only seeds that the
-    augmenter has count, and only those others that have all of them; if none has, those that have most.
-
-    Raises
-    ------
-    DataError
-        If there is no such augmenter, or no other one that shares a seed with it.
+    augmenter has count, and only those others that have all of them; if none has, those that have most. None
+    stands for an augmenter that shares no seed with another one.
     """
-    _check(scores, augmenter)
-    others = scores[scores[augmenter].notna()].drop(columns=augmenter)
-    shared = others.count()
-    if not shared.any():
-        raise DataError(
-            f"there is no augmenter but {augmenter!r} with its seeds; score another one beside it"
-        )
-    means = others.loc[:, shared == shared.max()].mean()
-    return str(means.index[int(means.to_numpy().argmax())])
-
-
-def best_others(scores: pd.DataFrame) -> dict[str, str]:
-    """Give for each augmenter the best of the others; none where no other has a seed of its own."""
-    return {name: best_other(scores, name) for name in scores.columns if _shares_a_seed(scores, name)}
-
-
-def _shares_a_seed(scores: pd.DataFrame, augmenter: str) -> bool:
-    """Tell whether another augmenter has a seed of this one's."""
-    return bool(scores[scores[augmenter].notna()].drop(columns=augmenter).notna().any(axis=None))
+    found = {}
+    for name in scores.columns:
+        others = scores[scores[name].notna()].drop(columns=name)
+        shared = others.count()
+        if shared.any():
+            means = others.loc[:, shared == shared.max()].mean()
+            found[name] = str(means.index[int(means.to_numpy().argmax())])
+    return found
 
 
 def comparable(scores: pd.DataFrame) -> pd.DataFrame:
@@ -234,23 +222,20 @@ def holm(p: Sequence[float]) -> NDArray[np.float64]:
     return corrected
 
 
-def average_ranks(scores: pd.DataFrame) -> Ranks:
+def average_ranks(scores: pd.DataFrame) -> Ranks | None:
     """Rank the augmenters of each seed, and test whether they rank alike (Demsar 2006, JMLR 7:1-30).
+
+    ``None`` where no two augmenters have a seed in common.
 
     Parameters
     ----------
     scores
         Score frame; what is not `comparable` in it is left out, ties share their mean rank.
-
-    Raises
-    ------
-    DataError
-        If no two augmenters have a seed in common.
     """
     whole = comparable(scores).round(_DIGITS)
     seeds, augmenters = whole.shape
     if not seeds:
-        raise DataError("no two augmenters have a seed in common; finish the benchmark")
+        return None
     each = whole.rank(axis=1, ascending=False)
     ranks = each.mean().sort_values(kind="stable")
     if augmenters < 3 or seeds < 2:  # noqa: PLR2004 - with fewer there is nothing to test
@@ -269,11 +254,3 @@ def _half_width(differences: NDArray[np.float64]) -> float:
         return nan
     error = differences.std(ddof=1) / np.sqrt(len(differences))
     return float(stats.t.ppf((1 + _LEVEL) / 2, len(differences) - 1) * error)
-
-
-def _check(scores: pd.DataFrame, *names: str) -> None:
-    for name in names:
-        if name not in scores.columns:
-            raise DataError(
-                f"augmenter {name!r} has no scores; there are {', '.join(map(str, scores.columns))}"
-            )

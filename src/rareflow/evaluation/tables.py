@@ -12,14 +12,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from rareflow.evaluation.comparison import RAW
 from rareflow.evaluation.published import METRICS
-from rareflow.evaluation.statistics import (
-    average_ranks,
-    best_others,
-    comparable,
-    compare_each,
-    scores_by_seed,
-)
+from rareflow.evaluation.statistics import average_ranks, best_others, compare_each, scores_by_seed
 from rareflow.markdown import grid
 
 if TYPE_CHECKING:
@@ -29,7 +24,6 @@ if TYPE_CHECKING:
     from rareflow.evaluation.statistics import Paired
 
 __all__ = [
-    "RAW",
     "amount_table",
     "class_table",
     "comparison_table",
@@ -37,12 +31,8 @@ __all__ = [
     "macro_table",
 ]
 
-RAW = "RAW"
-"""The augmenter that leaves a table as it is."""
-
 NOTHING = "-"
 _TITLES = {"macro_precision": "precision", "macro_recall": "recall", "macro_f1": "F1"}
-_DETECTORS = {"xgb": "XGB", "rf": "RF", "dt": "DT"}
 
 
 def macro_table(results: pd.DataFrame, published: PublishedTable | None = None) -> str:
@@ -85,8 +75,8 @@ def class_table(classes: pd.DataFrame) -> str:
     return grid(["F1, %", "test rows", *augmenters], rows)
 
 
-def comparison_table(results: pd.DataFrame, reference: str = RAW, *, tested: bool = True) -> str:
-    """Write what each augmenter gains over one of them and over the best of the others, seed by seed.
+def comparison_table(results: pd.DataFrame, *, tested: bool = True) -> str:
+    """Write what each augmenter gains over RAW and over the best of the others, seed by seed.
 
     Macro-F1 is the mean over the detectors, in percent. Differences are in points, with their 95 % t
     interval and the p of Wilcoxon's signed-rank test after Holm's correction over the column. The rank is the
@@ -97,24 +87,22 @@ def comparison_table(results: pd.DataFrame, reference: str = RAW, *, tested: boo
     ----------
     results
         The results of one number of shots.
-    reference
-        The augmenter that all are compared with.
     tested
         As in `compare_each`.
     """
     scores = scores_by_seed(results)
-    over_reference = compare_each(scores, dict.fromkeys(scores.columns, reference), tested=tested)
+    over_raw = compare_each(scores, dict.fromkeys(scores.columns, RAW), tested=tested)
     over_best = compare_each(scores, best_others(scores), tested=tested)
-    ranks = dict(average_ranks(scores).ranks.items()) if len(comparable(scores)) else {}
+    ranks = ranked.ranks.to_dict() if (ranked := average_ranks(scores)) else {}
     seeds = scores.count() if scores.isna().any(axis=None) else None
     header = ["augmenter", *([] if seeds is None else ["seeds"]), "macro F1, %"]
-    header += [f"over {reference}", "p", "best other", "over it", "p", "rank"]
+    header += [f"over {RAW}", "p", "best other", "over it", "p", "rank"]
     rows = [
         [
             name,
             *([] if seeds is None else [str(seeds[name])]),
             _mean_sd(scores[name] / 100),
-            *_gain(over_reference.get(name)),
+            *_gain(over_raw.get(name)),
             over_best[name].reference if name in over_best else NOTHING,
             *_gain(over_best.get(name)),
             _figure(ranks.get(name), 2),
@@ -178,4 +166,4 @@ def _span(least: int, most: int) -> str:
 
 def _short(detector: str) -> str:
     """Name a detector as the paper does; one by its import path, by its class."""
-    return _DETECTORS.get(detector, detector.rpartition(".")[2])
+    return detector.rpartition(".")[2] if "." in detector else detector.upper()

@@ -10,6 +10,7 @@ import numpy as np
 from optuna.trial import TrialState
 
 from rareflow.errors import StoreError
+from rareflow.evaluation.comparison import RAW
 from rareflow.tuning.space import DEFAULT, Candidate
 from rareflow.tuning.study import ROLE
 
@@ -100,7 +101,7 @@ def choose(
     defaults = [trial for trial in by_value if trial.user_attrs.get(ROLE) == DEFAULT]
     finalists = defaults + [trial for trial in by_value if trial not in defaults][:_FINALISTS]
     candidates = [Candidate(), *(Candidate.from_params(trial.params) for trial in finalists)]
-    names = ["RAW", *(_name(trial) for trial in finalists)]
+    names = [RAW, *(_name(trial) for trial in finalists)]
     scored = []
     for name, found in zip(names, (values or partial(map, fresh.values))(candidates), strict=True):
         on_score(name, float(np.mean(found)))

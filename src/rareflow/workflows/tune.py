@@ -21,7 +21,6 @@ from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.winner import Winner, choose
 from rareflow.workflows.cluster import check_scheduler, work_on_cluster
 from rareflow.workflows.fitting import fit_generator
-from rareflow.workflows.model_card import model_card
 from rareflow.workflows.outcome import told
 from rareflow.workflows.progress import say
 from rareflow.workflows.quality import log_quality
@@ -30,6 +29,7 @@ from rareflow.workflows.settings import Settings, check_launcher, check_least, l
 from rareflow.workflows.studying.briefing import Briefing
 from rareflow.workflows.studying.conclusion import conclusion
 from rareflow.workflows.studying.launchers import values_in_processes, work_in_processes
+from rareflow.workflows.studying.model_card import model_card
 from rareflow.workflows.studying.post import Post
 from rareflow.workflows.studying.task import Task
 
@@ -239,16 +239,7 @@ def _register(
     uri: str,
 ) -> Registered | None:
     """Register the winner under the name of its data, described by its card; not while a part is spooled."""
-    card = model_card(
-        task.train,
-        digest=task.table.digest,
-        protocol=task.protocol,
-        val={"RAW": winner.raw_macro_f1, "rareflow": winner.val_macro_f1},
-        class_rows=winner.candidate.class_rows,
-        params=winner.candidate.generator,
-        comparison=comparison,
-        quality=quality,
-    )
+    card = model_card(task, winner, comparison, quality)
     parent.log_text(card, MODEL_CARD)
     if spooled_runs(parent.id):
         return None

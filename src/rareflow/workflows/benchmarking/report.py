@@ -5,20 +5,12 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
-from rareflow.evaluation.augmenters.rareflow import Rareflow
 from rareflow.evaluation.balance import CLASS_ROWS
 from rareflow.evaluation.benchmark_plots import class_figure, forest_figure, scarcity_figure
+from rareflow.evaluation.comparison import OURS, RAW
 from rareflow.evaluation.published import METRICS, PUBLISHED
-from rareflow.evaluation.statistics import (
-    average_ranks,
-    best_other,
-    best_others,
-    comparable,
-    compare_each,
-    scores_by_seed,
-)
+from rareflow.evaluation.statistics import average_ranks, best_others, compare_each, scores_by_seed
 from rareflow.evaluation.tables import (
-    RAW,
     amount_table,
     class_table,
     comparison_table,
@@ -40,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = ["write_report"]
 
-_OURS = Rareflow.name
 _DPI = 130
 
 
@@ -94,13 +85,14 @@ def _figures(facts: dict[str, Any], frames: dict[str, pd.DataFrame]) -> Iterator
         scores = scores_by_seed(results)
         tested = not _is_same_data(facts, shots)
         over_raw = compare_each(scores, dict.fromkeys(scores.columns, RAW), tested=tested)
-        over_best = compare_each(scores, best_others(scores), tested=tested)
+        others = best_others(scores)
+        over_best = compare_each(scores, others, tested=tested)
         for name, found, against in (("raw", over_raw, RAW), ("best", over_best, "the best other augmenter")):
             if found:
                 title = f"{_setting(shots)}: against {against}"
                 yield f"forest-{name}-{shots}", forest_figure(list(found.values()), title)
         if over_raw:
-            after = _OURS if _OURS in over_raw else best_other(scores, RAW)
+            after = OURS if OURS in over_raw else others[RAW]
             title = f"{_setting(shots)}: F1 by class"
             yield f"classes-{shots}", class_figure(classes[shots], RAW, after, title)
 
@@ -139,7 +131,7 @@ def _protocol(facts: dict[str, Any], results: pd.DataFrame) -> str:
 - Shots: every class but the largest keeps so many random training rows. The test part is never cut.
 - Amount: how far an augmenter moves a table towards balance (0: as it is, 1: full balance). It is the one \
 whose mean over the detectors is best on {facts["repeats"]} inner splits of the training part, at most \
-{facts["inner_rows"]:,} rows of it. An augmenter with one amount has no choice; to {Rareflow.name} full \
+{facts["inner_rows"]:,} rows of it. An augmenter with one amount has no choice; to {OURS} full \
 balance is {CLASS_ROWS} rows of each class, or 5 % of the largest one's if that is more. The test part \
 scores once.
 - Scores are macro averages over the classes; mean ± standard deviation over the seeds. With n seeds no p \
@@ -209,7 +201,7 @@ def _section(
 def _ranks(results: pd.DataFrame) -> str:
     """Say whether the augmenters rank alike."""
     scores = scores_by_seed(results)
-    found = average_ranks(scores) if len(comparable(scores)) else None
+    found = average_ranks(scores)
     if found is None or isnan(found.p):
         return "Too few seeds or augmenters to test whether all rank alike."
     ranked = len(found.ranks)

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -9,8 +10,11 @@ from rareflow.evaluation.comparison import markdown_table, text_table
 from rareflow.evaluation.fidelity import FIDELITY
 from rareflow.evaluation.metrics import score
 from rareflow.evaluation.privacy import PRIVACY
-from rareflow.workflows.model_card import model_card
+from rareflow.tuning.space import Candidate
+from rareflow.tuning.winner import Winner
 from rareflow.workflows.quality import Quality
+from rareflow.workflows.studying.model_card import model_card
+from rareflow.workflows.studying.task import Task
 
 TRUE = np.array(["Normal", "Normal", "DOS", "DOS"], dtype=object)
 HALF = np.array(["Normal", "Normal", "DOS", "Normal"], dtype=object)
@@ -30,16 +34,10 @@ QUALITY = Quality(
 def card(rare="DOS", **changes):
     frame = pd.DataFrame({"x": range(12), "result": ["Normal"] * 9 + [rare] * 3})
     table = replace(Table(frame, Schema.infer(frame[["x"]]), "result", name="plant"), **changes)
-    return model_card(
-        table,
-        digest="0123456789abcdef" * 4,
-        protocol="random split, test size 0.3, seed 0",
-        val={"RAW": 0.5, "rareflow": 0.625},
-        class_rows={rare: 700},
-        params={"latent_dim": 8},
-        comparison=COMPARISON,
-        quality=QUALITY,
-    )
+    whole = SimpleNamespace(digest="0123456789abcdef" * 4)
+    task = Task(whole, table, None, None, "random split, test size 0.3, seed 0")
+    winner = Winner(3, Candidate({"latent_dim": 8}, {rare: 700}), 0.625, 0.5, is_clear=True)
+    return model_card(task, winner, COMPARISON, QUALITY)
 
 
 def test_a_card_says_what_it_is_on_which_data_how_scored_its_limits_and_its_use():
