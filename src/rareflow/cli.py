@@ -208,7 +208,7 @@ def tune(
         int, typer.Option(help="Inner splits that a trial is scored on; with 1, any lead counts.", min=1)
     ] = 3,
     tune_rows: Annotated[
-        int, typer.Option(help="Training rows used in a trial; the largest classes are thinned first.", min=2)
+        int, typer.Option(help="Training rows used in a trial; the largest classes are thinned first.")
     ] = 20_000,
     jobs: Annotated[int, typer.Option(help="Processes that share the trials.", min=1)] = 1,
     storage: Storage = "",
@@ -231,7 +231,14 @@ def tune(
     from rareflow.workflows import tune as workflow
 
     how = workflow.StudySettings(
-        n_trials, repeats, tune_rows, jobs, _database(storage), study_name, launcher, scheduler
+        n_trials=n_trials,
+        repeats=repeats,
+        tune_rows=tune_rows,
+        jobs=jobs,
+        storage=_database(storage),
+        study_name=study_name,
+        launcher=launcher,
+        scheduler=scheduler,
     )
     typer.echo(workflow.run(_settings(ctx), how))
 
@@ -253,7 +260,14 @@ def worker(
     """Join a study that tune has opened, from any machine, and work until its trials are done."""
     from rareflow.workflows import worker as workflow
 
-    how = workflow.WorkerSettings(_database(storage), study_name, data, jobs, n_threads, device)
+    how = workflow.WorkerSettings(
+        storage=_database(storage),
+        study_name=study_name,
+        data=data,
+        jobs=jobs,
+        n_threads=n_threads,
+        device=device,
+    )
     typer.echo(workflow.run(how))
 
 

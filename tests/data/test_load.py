@@ -7,6 +7,10 @@ from rareflow.data.schema import MAX_CATEGORIES, Kind
 from rareflow.errors import ConfigError, DataError
 
 
+def column(table, name):
+    return next(each for each in table.schema.columns if each.name == name)
+
+
 @pytest.fixture
 def frame():
     return pd.DataFrame({"rate": [0.5, 1.5, 2.5, 3.5], "count": [1, 2, 3, 4], "label": ["a", "a", "b", "b"]})
@@ -269,17 +273,17 @@ def test_text_that_is_its_columns_name_by_chance_is_no_header(refusal, frame):
 
 def test_an_empty_cell_in_the_place_of_text_among_numbers_is_a_missing_number(tmp_path):
     (tmp_path / "t.csv").write_text("n,label\n1,a\n,a\n3,b\n4,b\n")
-    assert load_table(str(tmp_path / "t.csv"), label="label").schema["n"].is_numeric
+    assert column(load_table(str(tmp_path / "t.csv"), label="label"), "n").is_numeric
 
 
 def test_declared_text_and_numbers_become_categories_and_categories_need_no_word(load, frame):
     frame = frame.assign(proto=["tcp", "udp", "tcp", None], port=pd.Categorical([80, 443, 80, 22]))
     table = load(frame, categorical=["proto", "count"])
     assert [str(table.frame[name].dtype) for name in ("proto", "count", "port")] == ["category"] * 3
-    assert table.schema["proto"].categories == ("tcp", "udp")
-    assert table.schema["proto"].missing
-    assert table.schema["count"].categories == (1, 2, 3, 4)
-    assert table.schema["port"].kind is Kind.CATEGORICAL
+    assert column(table, "proto").categories == ("tcp", "udp")
+    assert column(table, "proto").missing
+    assert column(table, "count").categories == (1, 2, 3, 4)
+    assert column(table, "port").kind is Kind.CATEGORICAL
 
 
 def test_a_label_named_in_categorical_stays_as_it_is(load, frame):

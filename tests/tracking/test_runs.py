@@ -304,11 +304,11 @@ def test_files_folders_texts_and_tags_come_back(client, parent_id, folder):
     (made / "a.txt").write_text("a")
     (made / "b.txt").write_text("b")
     with child_run(parent_id, "trial") as run:
-        run.log_file(made / "a.txt", "files")
+        run.log_file(made / "a.txt")
         run.log_folder(made, "model")
         run.log_text("\u00e9", "note.txt")
         run.set_tag("winner", True)
-    assert artifact(client, run, "files/a.txt") == "a"
+    assert artifact(client, run, "a.txt") == "a"
     assert artifact(client, run, "model/b.txt") == "b"
     assert artifact(client, run, "note.txt") == "\u00e9"
     assert client.get_run(run.id).data.tags["winner"] == "True"

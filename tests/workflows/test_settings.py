@@ -127,7 +127,8 @@ def test_a_test_file_cut_by_the_option_is_the_file_cut_by_hand_and_the_screen_sa
 
 def facts(given):
     """What a benchmark's results have in common."""
-    return facts_of(*given.parts, protocol_of(given, BenchmarkSettings()), fidelity=False)
+    how = BenchmarkSettings(("all",), 1, (), ("dt",), repeats=2, jobs=1, out="", fidelity=False)
+    return facts_of(*given.parts, protocol_of(given, how), fidelity=False)
 
 
 @pytest.mark.usefixtures("folder")

@@ -151,5 +151,7 @@ def test_a_tracking_store_that_cannot_be_reached_from_here_is_refused(elsewhere,
 
 def test_no_password_is_shown_with_settings_or_posts():
     address = "postgresql+psycopg://me:secret@host/db"
-    shown = [Post(address, "s", 2, address, ("r",)), WorkerSettings(address), StudySettings(storage=address)]
+    worker = WorkerSettings(address, "", "", jobs=1, n_threads=1, device="cpu")
+    study = StudySettings(2, 1, 100, 1, address, "", "local", "")
+    shown = [Post(address, "s", 2, address, ("r",)), worker, study]
     assert "secret" not in repr(shown)

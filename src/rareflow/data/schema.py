@@ -185,9 +185,3 @@ class Schema:
     def names(self) -> list[str]:
         """The feature columns' names, in order."""
         return [column.name for column in self.columns]
-
-    def __getitem__(self, name: str) -> Column:
-        for column in self.columns:
-            if column.name == name:
-                return column
-        raise KeyError(name)

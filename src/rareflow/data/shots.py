@@ -9,8 +9,6 @@ import numpy as np
 from rareflow.errors import ConfigError
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
     from rareflow.data.table import Table
 
 __all__ = ["few_shots"]
@@ -43,13 +41,10 @@ def few_shots(table: Table, shots: int, *, seed: int) -> Table:
     """
     if shots < 1:
         raise ConfigError(f"a class must keep at least 1 row, not {shots}; give 1 or more shots")
-    largest = next(iter(table.class_counts))
-    kept = [_draw(table, label, None if label == largest else shots, seed) for label in table.class_counts]
+    kept = []
+    for place, label in enumerate(table.class_counts):  # the largest first
+        rows = np.flatnonzero(table.labels == label)
+        if place:
+            rows = np.random.default_rng([seed, *label.encode()]).permutation(rows)[:shots]
+        kept.append(rows)
     return table.take(np.sort(np.concatenate(kept)))
-
-
-def _draw(table: Table, label: str, shots: int | None, seed: int) -> NDArray[np.intp]:
-    """Draw rows of a class, ``(rows,)``; ``None`` for all of them."""
-    rows = np.flatnonzero(table.labels == label)
-    rng = np.random.default_rng([seed, *label.encode()])
-    return rng.permutation(rows)[:shots]

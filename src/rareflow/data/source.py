@@ -106,15 +106,13 @@ class Source:
         self.head = _concatenate([(part.path, _trimmed(part.witness)) for part in parts]).iloc[:0]
         self.columns = [*self.head.columns, *dict.fromkeys(chain.from_iterable(p.left_out for p in parts))]
 
-    def frames(self, notes: list[str] | None = None, *, rows: int | None = None) -> Iterator[pd.DataFrame]:
+    def frames(self, notes: list[str] | None = None) -> Iterator[pd.DataFrame]:
         """Yield the table's rows in order without those in which every value is missing.
 
         Parameters
         ----------
         notes
             Takes a sentence for every part that had such rows, or text to be trimmed.
-        rows
-            Rows of a frame at most, `BATCH_ROWS` by default.
 
         Raises
         ------
@@ -124,7 +122,7 @@ class Source:
         for part in self.parts:
             left, trimmed = part.rows, dict[str, None]()
             with readable(part.path):
-                for frame in part.frames(rows or BATCH_ROWS):
+                for frame in part.frames(BATCH_ROWS):
                     kept = _without_blank_rows(_trimmed(frame, trimmed))
                     left -= len(frame) - len(kept)
                     if len(kept):

@@ -38,13 +38,10 @@ class Split:
 
     Parameters
     ----------
-    kind
-        ``random``, ``grouped`` or ``blocked``: to be named beside every score.
     train, test
         Row numbers, sorted, without a row in common.
     """
 
-    kind: str
     train: NDArray[np.intp]
     test: NDArray[np.intp]
 
@@ -192,7 +189,7 @@ def _split(
             f"no class has rows enough for a {kind} split of the training part; "
             "take another --split, or more rows"
         )
-    return Split(kind, rows[~test], rows[test])
+    return Split(rows[~test], rows[test])
 
 
 def _one_sided_error(name: str, count: int, kind: str, *, is_lone: bool) -> DataError:

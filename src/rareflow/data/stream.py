@@ -52,7 +52,7 @@ class Stream:
     fate: Fate = field(default_factory=dict)
     clocks: tuple[str, ...] = ()
     name: str = "table"
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     simulated: bool = False
 
     @cached_property

@@ -32,7 +32,7 @@ class Survey:
     Parameters
     ----------
     table
-        What the rows are of; of a `Table` the rows are seen at once.
+        What the rows are of; they have yet to go through `watch`.
     """
 
     def __init__(self, table: Table | Stream) -> None:

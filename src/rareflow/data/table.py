@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -44,7 +44,7 @@ class Table:
     schema: Schema
     label: str
     name: str = "table"
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
     simulated: bool = False
 
     @property

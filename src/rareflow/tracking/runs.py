@@ -162,9 +162,9 @@ class Run:
         datasets = [DatasetInput(describe(table, source=source), tags)]
         self._channel.call(lambda client, run_id: client.log_inputs(run_id, datasets=datasets))
 
-    def log_file(self, path: str | Path, folder: str | None = None) -> None:
-        """Copy a file to the artifacts, into ``folder`` if given."""
-        self._channel.call(lambda client, run_id: client.log_artifact(run_id, str(path), folder))
+    def log_file(self, path: str | Path) -> None:
+        """Copy a file to the artifacts."""
+        self._channel.call(lambda client, run_id: client.log_artifact(run_id, str(path)))
 
     def log_folder(self, path: str | Path, folder: str | None = None) -> None:
         """Copy all that a folder holds to the artifacts, into ``folder`` if given."""

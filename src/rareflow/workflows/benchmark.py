@@ -58,7 +58,7 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
     results = Results(how.out, facts_of(table, test, protocol, fidelity=how.fidelity))
     bench = Bench(table, test, protocol, fidelity=how.fidelity)
     held = results.seconds
-    for first in [cell for cell in cells if cell not in held][:1]:
+    if first := next((cell for cell in cells if cell not in held), None):
         tell_part(first, protocol)
         bench.prepare(first)
     uri = prepare_store(settings.experiment)

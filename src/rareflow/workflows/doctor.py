@@ -45,11 +45,11 @@ def _device() -> Iterator[str]:
 
 
 def _environments() -> Iterator[str]:
-    for tool, option in (("conda", "conda"), ("uv", "uv")):
+    for tool in ("conda", "uv"):
         if shutil.which(tool):
-            yield f"ok    {tool}: `mlflow run . --env-manager {option}` works"
+            yield f"ok    {tool}: `mlflow run . --env-manager {tool}` works"
         else:
-            yield f"note  no {tool}: install it for `mlflow run . --env-manager {option}`, or use local"
+            yield f"note  no {tool}: install it for `mlflow run . --env-manager {tool}`, or use local"
 
 
 def _stores(storage: str) -> Iterator[str]:

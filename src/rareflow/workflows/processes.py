@@ -20,11 +20,10 @@ from rareflow.workflows.progress import listen, say
 from rareflow.workflows.settings import limit_threads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Iterator
     from multiprocessing.connection import Connection
-    from multiprocessing.context import SpawnProcess
 
-__all__ = ["Worker", "computed", "named", "stop", "workers"]
+__all__ = ["Worker", "computed", "named", "workers"]
 
 _PATIENCE_S = 10  # for a process that is told to end
 
@@ -108,7 +107,7 @@ def workers(work: Callable[[Connection], None], count: int, patience_s: float) -
 
     They import side by side: what they work on is sent when all have started. Ctrl-C reaches the whole
     terminal, but they never hear it, not even while they import: this process alone heeds it. They end with
-    it, also where it was killed and could tell nobody.
+    it, also where it was killed and could tell nobody. Each has `patience_s` to end when it is asked to.
     """
     started: list[Worker] = []
     try:
@@ -118,16 +117,11 @@ def workers(work: Callable[[Connection], None], count: int, patience_s: float) -
             worker.send(work)
         yield started
     finally:
-        stop([worker.process for worker in started], patience_s)
-
-
-def stop(processes: Sequence[SpawnProcess], patience_s: float) -> None:
-    """Ask processes to end, and end those that do not within so many seconds each."""
-    for process in processes:
-        process.terminate()
-    for process in processes:
-        process.join(patience_s)
-        process.kill()
+        for worker in started:
+            worker.process.terminate()
+        for worker in started:
+            worker.process.join(patience_s)
+            worker.process.kill()
 
 
 def named(name: str, error: RareflowError) -> RareflowError:

@@ -51,8 +51,9 @@ def duration(seconds: float) -> str:
 class Pace:
     """True at most once every so many seconds, so that long work is heard of and short work stays quiet."""
 
-    def __init__(self, seconds: float = 10.0) -> None:
-        self.seconds = seconds
+    seconds = 10.0
+
+    def __init__(self) -> None:
         self._last = time.monotonic()
 
     def due(self) -> bool:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from rareflow.data.table import Table
 
-__all__ = ["Settings", "about_test_file", "check_launcher", "check_least", "limit_threads"]
+__all__ = ["Settings", "about_test_file", "check_launcher", "limit_threads"]
 
 _ONE_HOT = 200_000_000  # numbers that stand for one column: 0.8 GB in a detector's matrix, 1.6 GB in ADASYN's
 _LAUNCHERS = ("local", "dask")
@@ -85,7 +85,6 @@ class Settings:
     device: str = "auto"
 
     def __post_init__(self) -> None:
-        check_least(self, seed=0, n_threads=1)
         for option, choices in _CHOICES.items():
             value, name = getattr(self, option), option.replace("_", "-")
             if value not in choices:
@@ -177,14 +176,6 @@ class Settings:
         data = own.pop("source")
         data |= {option: joined_names(data[option]) for option in ("drop", "categorical")}
         return data | {"rows": data["rows"] or 0, "sample_rows": data["sample_rows"] or 0} | own
-
-
-def check_least(settings: object, **least: int) -> None:
-    """Refuse settings whose fields are below what is least for them."""
-    for name, bound in least.items():
-        if getattr(settings, name) < bound:
-            option = name.replace("_", "-")
-            raise ConfigError(f"--{option} {getattr(settings, name)} is too small; give {bound} or more")
 
 
 def check_launcher(launcher: str, scheduler: str) -> None:

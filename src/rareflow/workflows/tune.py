@@ -25,7 +25,7 @@ from rareflow.workflows.outcome import told
 from rareflow.workflows.progress import say
 from rareflow.workflows.quality import log_quality
 from rareflow.workflows.scoring import log_data, score
-from rareflow.workflows.settings import Settings, check_launcher, check_least, limit_threads
+from rareflow.workflows.settings import Settings, check_launcher, limit_threads
 from rareflow.workflows.studying.briefing import Briefing
 from rareflow.workflows.studying.conclusion import conclusion
 from rareflow.workflows.studying.launchers import values_in_processes, work_in_processes
@@ -70,20 +70,19 @@ class StudySettings:
     Raises
     ------
     ConfigError
-        If a value is out of its range.
+        If launcher and scheduler do not go together.
     """
 
-    n_trials: int = 20
-    repeats: int = 3
-    tune_rows: int = 20_000
-    jobs: int = 1
-    storage: str = field(default="sqlite:///optuna.db", repr=False)
-    study_name: str = ""
-    launcher: str = "local"
-    scheduler: str = ""
+    n_trials: int
+    repeats: int
+    tune_rows: int
+    jobs: int
+    storage: str = field(repr=False)
+    study_name: str
+    launcher: str
+    scheduler: str
 
     def __post_init__(self) -> None:
-        check_least(self, n_trials=2, repeats=1, tune_rows=4, jobs=1)
         check_launcher(self.launcher, self.scheduler)
 
 

@@ -13,7 +13,7 @@ from rareflow.tracking.store import is_missing
 from rareflow.tuning.study import find_study, finished
 from rareflow.workflows.outcome import told
 from rareflow.workflows.progress import say
-from rareflow.workflows.settings import check_least, limit_threads
+from rareflow.workflows.settings import limit_threads
 from rareflow.workflows.studying.briefing import Briefing
 from rareflow.workflows.studying.launchers import work_in_processes
 from rareflow.workflows.studying.post import Post
@@ -46,14 +46,11 @@ class WorkerSettings:
     """
 
     storage: str = field(repr=False)
-    study_name: str = ""
-    data: str = ""
-    jobs: int = 1
-    n_threads: int = 1
-    device: str = "auto"
-
-    def __post_init__(self) -> None:
-        check_least(self, jobs=1, n_threads=1)
+    study_name: str
+    data: str
+    jobs: int
+    n_threads: int
+    device: str
 
 
 def run(how: WorkerSettings) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,9 +32,9 @@ class _Reweighting(Augmenter):
             return TrainingSet(self._X, self._y)
         return self._tilted(self._X, self._y, factors)
 
-    @abstractmethod
-    def _tilted(self, X: pd.DataFrame, y: NDArray[np.object_], factors: dict[str, float]) -> TrainingSet:
-        """Give the rows tilted by a factor for each class, not all of them 1."""
+    def _tilted(self, X: pd.DataFrame, y: NDArray[np.object_], factors: dict[str, float]) -> TrainingSet:  # noqa: ARG002
+        """Give the rows tilted by a factor for each class, not all of them 1; by default as they are."""
+        return TrainingSet(X, y)
 
 
 class Raw(_Reweighting):
@@ -43,9 +42,6 @@ class Raw(_Reweighting):
 
     name = "RAW"
     amounts = (0.0,)
-
-    def _tilted(self, X: pd.DataFrame, y: NDArray[np.object_], factors: dict[str, float]) -> TrainingSet:  # noqa: ARG002
-        return TrainingSet(X, y)
 
 
 class ClassWeights(_Reweighting):

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from rareflow.errors import ConfigError
 from rareflow.evaluation.augmenters.registry import augmenter, known_augmenters
 from rareflow.evaluation.benchmark import Cell, Protocol
-from rareflow.workflows.settings import check_least
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,20 +47,19 @@ class BenchmarkSettings:
     Raises
     ------
     ConfigError
-        If a value is out of its range, or an augmenter is unknown.
+        If no shots or detectors are named, or an unknown one of shots or augmenters.
     """
 
-    shots: tuple[str, ...] = (ALL,)
-    seeds: int = 10
-    augmenters: tuple[str, ...] = ()
-    detectors: tuple[str, ...] = ("xgb", "rf", "dt")
-    repeats: int = 2
-    jobs: int = 1
-    out: str = "benchmark"
-    fidelity: bool = True
+    shots: tuple[str, ...]
+    seeds: int
+    augmenters: tuple[str, ...]
+    detectors: tuple[str, ...]
+    repeats: int
+    jobs: int
+    out: str
+    fidelity: bool
 
     def __post_init__(self) -> None:
-        check_least(self, seeds=1, repeats=1, jobs=1)
         for option in ("shots", "detectors"):
             if not getattr(self, option):
                 raise ConfigError(f"--{option} names none; give at least one")
