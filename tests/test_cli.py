@@ -344,6 +344,19 @@ def test_rows_are_refused_for_a_table_that_is_not_simulated(folder):
     assert "--rows 5 is for --data simulated-gas-pipeline only" in line
 
 
+def test_an_option_given_twice_is_refused_because_only_one_would_count(folder):
+    frame().to_csv(folder / "t.csv", index=False)
+    words = ("prepare", "--data", "t.csv", "--label", "result", "--out", "u.csv", "--drop", "length")
+    assert "--drop is given twice; give it once" in refused(folder, *words, "--drop=pressure")
+
+
+def test_a_file_that_is_read_is_not_written_over(folder):
+    frame().to_csv(folder / "t.csv", index=False)
+    line = refused(folder, "prepare", "--data", "*.csv", "--label", "result", "--out", "./t.csv")
+    assert "--out 't.csv' is a file that --data names; give --out another name" in line
+    assert pd.read_csv(folder / "t.csv").equals(frame())
+
+
 def test_a_command_that_does_not_exist_is_refused(folder):
     assert "No such command 'tun'" in refused(folder, "tun")
     assert "requires an argument" in refused(folder, "tune", "--split")
@@ -499,6 +512,7 @@ def test_evaluate_says_and_logs_how_many_test_rows_equal_a_training_row(stranger
     test.to_csv(folder / "test.csv", index=False)
     ended = rareflow("evaluate", "--data", "train.csv", "--test", "test.csv", "--label", "result")
     assert ended.code == 0
-    assert f"\n{40 - strangers} of the 40 test rows equal a training row, label included: " in ended.out
+    said = "\n".join(ended.progress)
+    assert f"{40 - strangers} of the 40 test rows equal a training row, label included: " in said
     (run,) = MlflowClient().search_runs(["1"])
     assert run.data.metrics["test_rows_in_training_part"] == 40 - strangers

@@ -22,6 +22,8 @@ from rareflow.errors import ConfigError, RareflowError, SpooledError, is_stop, l
 from rareflow.redaction import redacted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rareflow.workflows.reading import DataSettings
     from rareflow.workflows.settings import Settings
 
@@ -601,12 +603,20 @@ def main(arguments: list[str] | None = None) -> NoReturn:
     try:
         with stoppable():
             # Typer gives the exit code of help and of Ctrl-C, and None where a command came to its end.
+            _check_repeated(words)
             code = app(words or ["--help"], prog_name="rareflow", standalone_mode=False) or 0
     except Exception as err:  # a user reads one line, whatever went wrong
         code = _fail(err, is_raised="--debug" in words)
     if code == _INTERRUPTED:
         typer.echo("rareflow: stopped; what was finished is kept, and the same command continues", err=True)
     sys.exit(code)
+
+
+def _check_repeated(words: Sequence[str]) -> None:
+    """Refuse an option that is given twice, of which only the last would count."""
+    options = [word.partition("=")[0] for word in words if word.startswith("--")]
+    if twice := [option for option in options if options.count(option) > 1]:
+        raise ConfigError(f"{twice[0]} is given twice; give it once, several names as in {twice[0]} a,b")
 
 
 def _fail(err: Exception, *, is_raised: bool) -> int:

@@ -113,7 +113,7 @@ def test_what_became_of_classes_of_one_row_becomes_of_them_in_the_test_part(load
     monkeypatch.setattr(source, "BATCH_ROWS", batch_rows)
     labels = ["0", "0", "1", "1", "7", "8"]
     merged, dropped = (load(["p"] * 6, labels, opened=True, rare_classes=rule) for rule in ("merge", "drop"))
-    test = load(["p"] * 4, ["7", "0", "7", "1"], opened=True, is_test=True)
+    test = load(["p"] * 4, ["7", "0", "7", "1"], opened=True, test_of=["x", "svc", "label"])
     for train, found in ((merged, ["Rare", "0", "Rare", "1"]), (dropped, [0, 1])):
         part = aligned(test, train.table(), train.fate)
         assert values(part.table(), "label") == found
@@ -121,4 +121,4 @@ def test_what_became_of_classes_of_one_row_becomes_of_them_in_the_test_part(load
 
 
 def test_a_test_part_may_hold_one_class(load):
-    assert load(["p"] * 2, ["a", "a"], opened=True, is_test=True).class_counts == {"a": 2}
+    assert load(["p"] * 2, ["a", "a"], opened=True, test_of=["x", "svc", "label"]).class_counts == {"a": 2}

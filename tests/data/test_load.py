@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rareflow.data.load import SIMULATED, load_table
+from rareflow.data.load import SIMULATED, load_table, open_table
 from rareflow.data.schema import MAX_CATEGORIES, Kind
 from rareflow.errors import ConfigError, DataError
 
@@ -126,7 +126,8 @@ def test_rows_without_a_label_are_refused_with_the_first(refusal, frame):
     frame.loc[[1, 3], "label"] = None
     assert refusal(frame) == (
         "column 'label': 2 rows have no label, the first is row 2; "
-        "label these rows or remove them from the file"
+        "label these rows or remove them from the file (in a CSV NA, NULL, nan and n/a stand for nothing: "
+        "give such a class another name)"
     )
 
 
@@ -188,13 +189,40 @@ def test_a_column_of_infinities_that_became_missing_is_refused(refusal, frame):
     assert refusal(frame.assign(rate=np.inf), infinities="missing") == said
 
 
+def test_dropping_infinite_values_never_takes_a_whole_class(refusal, frame):
+    frame = frame.assign(rate=[np.inf, 1.0, np.inf, 1.0], label=["a", "b", "a", "b"])
+    assert refusal(frame, infinities="drop") == (
+        "--infinities drop leaves no row of the classes 'a': each has an infinite value; take --infinities "
+        "missing, or leave the column out with --drop"
+    )
+
+
+def test_many_classes_of_one_row_are_called_a_measurement(refusal, frame):
+    lone = pd.concat([frame, pd.concat([frame[:1]] * 101).assign(label=[f"c{i}" for i in range(101)])])
+    assert refusal(lone).endswith("so many classes are rather a measurement: give --label another column")
+
+
+def test_a_label_is_found_whatever_blanks_stand_around_its_name(load, frame):
+    assert load(frame, label=" label ").label == "label"
+
+
+def test_a_test_file_may_have_further_columns_and_lack_what_is_left_out(tmp_path, frame):
+    path = tmp_path / "test.csv"
+    frame.drop(columns="count").assign(extra="text").to_csv(path, index=False)
+    columns = ["rate", "label"]
+    table = open_table(str(path), label="label", drop=["count"], test_of=columns).table()
+    assert list(table.frame) == columns
+    assert "Columns that the training table lacks were left out: extra." in table.notes
+
+
 @pytest.mark.parametrize("dtype", ["float64", "float32", "Float64"])
 def test_infinite_values_need_a_rule(load, refusal, frame, dtype):
     frame = frame.assign(rate=[np.inf, 1.5, 2.5, -np.inf], gap=[np.inf, 1, 2, 3]).astype({"rate": dtype})
     frame = pd.concat([frame, frame[1:3]], ignore_index=True)
     assert refusal(frame) == (
         "infinite values in 'rate' (2 rows), 'gap' (1 rows); "
-        "say what they mean with --infinities missing|drop, or name a --recipe that knows"
+        "say what they mean with --infinities missing|drop, or name a --recipe that knows; where they are "
+        "text that reads like a huge number (12e400), add --categorical rate,gap or --drop rate,gap"
     )
     missing, dropped = load(frame, infinities="missing"), load(frame, infinities="drop")
     assert missing.frame["rate"].isna().tolist() == [True, False, False, True, False, False]

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from rareflow.data import source
 from rareflow.data.load import load_table
 from rareflow.data.names import unique_names
 from rareflow.data.readers import open_source
@@ -129,14 +130,85 @@ def test_one_file_of_text_is_read_as_csv_and_in_a_folder_it_is_none(tmp_path):
 
 
 def test_columns_of_a_file_without_a_header_are_known_if_their_number_is_right(tmp_path):
-    source = write(tmp_path / "t.csv", "5,1,tcp\n2,3,udp\n")
-    opened, notes = open_source(source, names=("a", "b", "proto")), []
+    path = write(tmp_path / "t.csv", "5,1,tcp\n2,3,udp\n")
+    opened, notes = open_source(path, names=("a", "b", "proto")), []
     (frame,) = opened.frames(notes)
     assert frame.to_dict("list") == {"a": [5, 2], "b": [1, 3], "proto": ["tcp", "udp"]}
     assert opened.notes == ("t.csv has no header; its columns got the names that the recipe knows.",)
     for names in ((), ("a", "b"), ("a", "b", "proto", "label")):
-        with pytest.raises(DataError, match="has no header"):
-            open_source(source, names=names)
+        known = f" of 3 columns, and the recipe knows {len(names)}" if names else ""
+        with pytest.raises(DataError, match=f"has no header, its first line is '5,1,tcp'{known}; write the"):
+            open_source(path, names=names)
+
+
+@pytest.mark.parametrize("values", [("0", "0.0", "00"), ("12e400", "34e500", "1"), ("1", "100", "1e2")])
+def test_names_that_read_like_numbers_stay_as_they_are_written_where_they_are_told_apart_so(tmp_path, values):
+    lines = "".join(f"{value},7\n" for value in values)
+    for header in ("hex,label\n", ""):
+        path = write(tmp_path / "t.csv", header + lines)
+        (frame,) = open_source(path, written=["hex"], names=("hex", "label")).frames()
+        assert frame["hex"].tolist() == list(values)
+        assert frame["label"].tolist() == [7] * 3
+
+
+def test_names_that_numbers_tell_apart_as_well_are_numbers(tmp_path):
+    path = write(tmp_path / "t.csv", "port,label\n80,x\n443,x\n,x\n")
+    (frame,) = open_source(path, written=["port"]).frames()
+    assert frame["port"].dropna().tolist() == [80, 443]
+
+
+def test_whole_numbers_of_64_bits_keep_all_of_them(tmp_path):
+    values = [2**63 + 1, 2**64 - 1, 5]
+    frame = read_frame(write(tmp_path / "t.csv", "n,y\n" + "".join(f"{value},a\n" for value in values)))
+    assert frame["n"].tolist() == values
+    for other in ("-1", "0.5", "1e19"):
+        frame = read_frame(write(tmp_path / "t.csv", f"n,y\n{2**63},a\n{other},b\n"))
+        assert frame["n"].tolist() == [float(2**63), float(other)]
+
+
+def test_a_quote_that_nobody_closes_is_refused_with_its_row(tmp_path):
+    lines = [f"{i},c{i},{i / 2},x" for i in range(9)]
+    lines[3] = '3,"c3,1.5,x'
+    lines[6] = '6,"c6,3.0,x'
+    said = refusal(write(tmp_path / "t.csv", "\n".join(["a,proto,b,y", *lines])))
+    assert "column 'proto' of row 4 holds 4 lines, 'c3,1.5,x" in said
+    assert said.endswith("a double quote that nobody closes made one value of them: remove it")
+
+
+def test_text_of_several_lines_is_a_value(tmp_path):
+    frame = read_frame(write(tmp_path / "t.csv", 'a,payload,b,y\n1,"GET /\nHost: x, y",2,n\n'))
+    assert frame["payload"][0] == "GET /\nHost: x, y"
+
+
+def test_lines_in_utf_8_among_others_that_are_not_are_read_as_such(tmp_path):
+    name = "Web Attack \u2013 XSS"
+    content = b"a,label\n" + b"".join(f"1,{name}\n".encode(code) for code in ("utf-8", "cp1252"))
+    assert read_frame(write(tmp_path / "t.csv", content))["label"].tolist() == [name] * 2
+
+
+def test_lines_that_begin_with_a_hash_are_refused_with_the_remedy(tmp_path):
+    said = refusal(write(tmp_path / "conn.csv", "#separator x09\n#set_separator ,\n#fields ts,uid\n1,2\n"))
+    assert "its first line begins with '#', '#separator x09'; remove all such lines" in said
+
+
+def test_columns_that_nobody_will_use_need_not_be_in_every_file(tmp_path):
+    write(tmp_path / "a.csv", "Flow ID,x,y\n7,1,a\n")
+    write(tmp_path / "b.csv", "x,y,time\n2,b,9\n")
+    opened = open_source(str(tmp_path), drop=["time", "Flow ID", "absent"])
+    assert pd.concat(opened.frames()).to_dict("list") == {"x": [1, 2], "y": ["a", "b"]}
+    assert opened.columns == ["x", "y", "time", "Flow ID"]
+
+
+@pytest.mark.parametrize("batch_rows", [1, 2, 100])
+def test_a_row_is_named_by_its_place_in_its_file_blank_rows_counted(tmp_path, monkeypatch, batch_rows):
+    monkeypatch.setattr(source, "BATCH_ROWS", batch_rows)
+    pd.DataFrame({"x": [None, None, 1, None, 2], "y": [None, None, "a", None, "b"]}).to_csv(
+        tmp_path / "a.csv", index=False
+    )
+    write(tmp_path / "b.csv", "x,y\n,\n3,c\n")
+    both, one = open_source(str(tmp_path)), open_source(str(tmp_path / "a.csv"))
+    assert [both.place(row) for row in range(3)] == ["row 3 of a.csv", "row 5 of a.csv", "row 2 of b.csv"]
+    assert one.place(1) == "row 5"
 
 
 def test_semicolons_and_decimal_commas_are_refused_with_the_remedy(tmp_path):
@@ -171,10 +243,10 @@ def test_blank_rows_are_dropped_with_a_note_and_partly_blank_ones_stay(tmp_path)
 def test_bytes_that_are_no_utf8_are_read_as_windows_text_with_a_note(tmp_path):
     frame, notes = read(write(tmp_path / "t.csv", b"x,Label\n1,Web Attack \x96 XSS\n"))
     assert frame["Label"][0] == "Web Attack \N{EN DASH} XSS"
-    assert notes == ("t.csv is not UTF-8 (byte 0x96) and was read as cp1252.",)
+    assert notes == ("t.csv is not UTF-8 (byte 0x96): lines that are not were read as cp1252.",)
     frame, notes = read(write(tmp_path / "u.csv", b"x,Label\n1,\x81\n"))
     assert frame["Label"][0] == "\x81"
-    assert notes == ("u.csv is not UTF-8 (byte 0x81) and was read as latin-1.",)
+    assert notes == ("u.csv is not UTF-8 (byte 0x81): lines that are not were read as latin-1.",)
 
 
 def test_a_column_takes_its_type_from_all_of_its_values(tmp_path):
@@ -229,7 +301,7 @@ def test_files_of_different_columns_are_refused_with_the_columns(tmp_path):
     second = write(tmp_path / "b.csv", "x,z\n1,2\n")
     assert refusal(tmp_path) == (
         f"{second}: its columns are not those of {first} (it lacks ['y'], it has besides ['z']); "
-        "give --data files with the same columns"
+        "give --data files with the same columns, or leave out with --drop what one of them lacks"
     )
 
 

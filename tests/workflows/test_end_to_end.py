@@ -329,7 +329,7 @@ def test_a_table_with_a_class_or_columns_that_the_model_does_not_know_is_refused
     augment = ("augment", "--model", CHAMPION, "--out", "never.parquet", "--data", "odd.parquet")
     frame.replace({"result": {"DOS": "Worm"}}).to_parquet("odd.parquet")
     ended = rareflow(*augment)
-    assert (ended.code, ended.said[0][:54]) == (2, "rareflow: class 'Worm' is unknown to --model, whose cl")
+    assert (ended.code, ended.said[0][:55]) == (2, "rareflow: classes that are unknown to --model: 'Worm'; ")
     frame.drop(columns=["gain", "rate"]).to_parquet("odd.parquet")
     ended = rareflow(*augment)
     assert "the table lacks the columns 'gain', 'rate'" in ended.said[0]

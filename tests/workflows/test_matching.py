@@ -87,7 +87,7 @@ def test_a_table_of_another_form_is_refused_with_the_options_that_mend_it(change
 
 def test_a_class_that_the_generator_does_not_know_is_refused_with_those_it_knows():
     with pytest.raises(
-        DataError, match="class 'Recon' is unknown to --model, whose classes are DOS, Normal;"
+        DataError, match="classes that are unknown to --model: 'Recon'; it knows DOS, Normal: read"
     ):
         match_generator(table(result=["Normal"] * 8 + ["Recon"] * 4), generator())
 
@@ -101,7 +101,7 @@ def test_a_test_part_of_the_training_tables_form_passes_with_fewer_classes_and_o
 def opened(given, folder):
     """The same test part, not held."""
     given.frame.to_parquet(folder / "t.parquet")
-    return open_table(str(folder / "t.parquet"), label="result", is_test=True)
+    return open_table(str(folder / "t.parquet"), label="result", test_of=list(given.frame))
 
 
 OWN_CLASSES = ["Normal"] * 5 + ["Recon"] * 4 + ["MPCI"] + ["Recon"] * 2
@@ -154,7 +154,7 @@ def test_a_test_part_of_nothing_but_classes_of_its_own_is_refused_all_the_same()
 
 def test_a_test_part_without_a_row_of_a_class_that_is_kept_is_refused(tmp_path):
     pd.concat([table().frame.assign(result=name) for name in "ab"]).to_parquet(tmp_path / "t.parquet")
-    test = open_table(str(tmp_path / "t.parquet"), label="result", is_test=True)
+    test = open_table(str(tmp_path / "t.parquet"), label="result", test_of=list(table().frame))
     with pytest.raises(DataError, match="holds no row of a class that the training table keeps, which are"):
         match_test_part(table(), test, {"a": None, "b": None})
 

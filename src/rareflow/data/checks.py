@@ -52,6 +52,7 @@ RARE_CLASSES = ("error", "drop", "merge", "keep")
 
 _MERGED = "Rare"
 _MIN_CLASSES = 2
+_MANY = 100  # classes of one row that no data set has
 
 
 def check_features(features: Sequence[str], label: str, empty: Collection[str]) -> None:
@@ -64,10 +65,6 @@ def check_features(features: Sequence[str], label: str, empty: Collection[str]) 
         raise DataError(
             f"columns that hold no value at all: {shown_names(refused)}; leave them out with --drop {names}"
         )
-
-
-def _text_columns(head: pd.DataFrame, label: str) -> list[str]:
-    return [name for name in head.columns if name != label and is_text(head[name].dtype)]
 
 
 def declare_categories(
@@ -90,8 +87,8 @@ def declare_categories(
     values
         Gives the distinct values of a declared column.
     """
-    text = [name for name in _text_columns(head, label) if name in declared]
     wanted = [name for name in dict.fromkeys(declared) if name in head.columns and name != label]
+    text = [name for name in wanted if is_text(head[name].dtype)]
     dtypes = {name: _category(values(name), is_text=name in text) for name in wanted}
 
     def step(frame: pd.DataFrame) -> pd.DataFrame:
@@ -119,7 +116,8 @@ def settle_infinities(facts: Facts, rule: str) -> tuple[Step, tuple[str, ...]]:
     if not rule:
         raise DataError(
             f"infinite values in {shown}; say what they mean with --infinities {'|'.join(INFINITIES)}, "
-            "or name a --recipe that knows"
+            "or name a --recipe that knows; where they are text that reads like a huge number (12e400), "
+            f"add --categorical {shell_names(infinite)} or --drop {shell_names(infinite)}"
         )
 
     def drop(frame: pd.DataFrame) -> pd.DataFrame:
@@ -158,9 +156,11 @@ def settle_rare_classes(counts: Mapping[str, int], treatment: str) -> tuple[Fate
         return {}, ()
     shown = shown_names([repr(name) for name in lone])
     if treatment == "error":
+        many = "; so many classes are rather a measurement: give --label another column"
         raise DataError(
             f"classes of one row in the whole table, which no split can both train and test: {shown}; "
             "add --rare-classes drop, or --rare-classes merge to make them one class"
+            f"{many if len(lone) > _MANY else ''}"
         )
     if treatment == "drop":
         return dict.fromkeys(lone), (f"Classes of one row were dropped: {shown}.",)
@@ -195,12 +195,13 @@ def settled_counts(counts: Mapping[str, int], fate: Fate) -> dict[str, int]:
     return dict(sorted(left.items(), key=lambda each: (-each[1], each[0])))
 
 
-def check_labels(facts: Facts) -> None:
-    """Refuse rows without a label."""
+def check_labels(facts: Facts, place: Callable[[int], str]) -> None:
+    """Refuse rows without a label; `place` names a row by its number."""
     if facts.unlabelled:
         raise DataError(
-            f"column {facts.label!r}: {facts.unlabelled} rows have no label, the first is row "
-            f"{facts.first_unlabelled + 1}; label these rows or remove them from the file"
+            f"column {facts.label!r}: {facts.unlabelled} rows have no label, the first is "
+            f"{place(facts.first_unlabelled)}; label these rows or remove them from the file (in a CSV NA, "
+            "NULL, nan and n/a stand for nothing: give such a class another name)"
         )
 
 

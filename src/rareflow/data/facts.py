@@ -39,7 +39,7 @@ class Facts:
     infinite_rows
         Rows with an infinite value in any column.
     unlabelled, first_unlabelled
-        Number of rows without a label, and the number of the first among the rows kept, from 0.
+        Number of rows kept without a label, and the number of the first among all rows, from 0.
     """
 
     label: str
@@ -51,7 +51,7 @@ class Facts:
     infinite_rows: int = 0
     unlabelled: int = 0
     first_unlabelled: int = 0
-    _kept: int = 0
+    _seen: int = 0
     _labels: list[pd.Series] = field(default_factory=list)
     _counts: list[NDArray[np.intp]] = field(default_factory=list)
     _values: dict[str, list[pd.Series]] = field(default_factory=dict)
@@ -81,15 +81,13 @@ class Facts:
         told_apart = _told_apart(labels)
         codes, _ = pd.factorize(told_apart)
         distinct = labels[(codes >= 0) & ~told_apart.duplicated()]
-        missing = (codes < 0)[kept]
-        if missing.any():
-            self.first_unlabelled = (
-                self.first_unlabelled if self.unlabelled else self._kept + int(missing.argmax())
-            )
-            self.unlabelled += int(missing.sum())
+        missing = (codes < 0) & kept
+        if missing.any() and not self.unlabelled:
+            self.first_unlabelled = self._seen + int(missing.argmax())
+        self.unlabelled += int(missing.sum())
         self._labels.append(distinct)
         self._counts.append(np.bincount(codes[kept & (codes >= 0)], minlength=len(distinct)))
-        self._kept += int(kept.sum())
+        self._seen += len(labels)
 
     @property
     def labels(self) -> pd.DataFrame:

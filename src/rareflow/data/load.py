@@ -11,13 +11,13 @@ import pandas as pd
 
 from rareflow.data import checks
 from rareflow.data.facts import Facts
-from rareflow.data.names import check_names, find_label
+from rareflow.data.names import check_names, find_label, shown_names
 from rareflow.data.readers import ENDINGS, open_source
 from rareflow.data.recipes import RECIPES, Recipe, find_recipe
 from rareflow.data.source import Held, Source
 from rareflow.data.stream import Stream
 from rareflow.data.unsettled import check_columns
-from rareflow.errors import ConfigError
+from rareflow.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +77,7 @@ def open_table(
     rare_classes: str = "error",
     rows: int | None = None,
     seed: int = 0,
-    is_test: bool = False,
+    test_of: Sequence[str] = (),
 ) -> Stream:
     """Check all rows of a table, so that it can be had frame by frame; a Parquet file is never held whole.
 
@@ -106,9 +106,9 @@ def open_table(
         Number of simulated rows; the simulator's own default if unset.
     seed
         Seed of the simulator.
-    is_test
-        Whether the table only tests: it may hold one class, and what becomes of classes of one row is for
-        its training table to say.
+    test_of
+        The columns of the training table that this one only tests: others are left out, it may hold one
+        class, and what becomes of classes of one row is for that table to say. Empty: none.
 
     Raises
     ------
@@ -121,22 +121,25 @@ def open_table(
     _check_choice("--rare-classes", rare_classes or "error", checks.RARE_CLASSES)
     drop, categorical = [name for name in drop if name], [name for name in categorical if name]
     known = _find_recipe(data, recipe)
-    label = label or (known.label if known else "")
-    source = _open(data, rows, seed, label, drop, known.columns if known else ())
+    label = (label or "").strip() or (known.label if known else "")
+    declared = tuple(categorical) or (known.categorical if known else ())
+    source = _open(data, rows, seed, known, written=(label, *declared), drop=drop)
     target = find_label(source.head, label, drop)
-    check_names(source.columns, drop, "--drop")
+    if not test_of:  # a test file may lack what is to be left out
+        check_names(source.columns, drop, "--drop")
     check_names(source.columns, categorical, "--categorical")
     wanted = _Wanted(
         target,
         known,
         tuple(drop),
-        tuple(categorical) or (known.categorical if known else ()),
+        tuple(name for name in source.head.columns if test_of and name not in (*test_of, *drop)),
+        declared,
         infinities or (known.infinities if known else ""),
     )
     steps, notes, counts = _plan(source, wanted)
-    fate, settled = checks.settle_rare_classes(counts, "keep" if is_test else rare_classes or "error")
+    fate, settled = checks.settle_rare_classes(counts, "keep" if test_of else rare_classes or "error")
     counts = checks.settled_counts(counts, fate)
-    if not is_test:
+    if not test_of:
         checks.check_classes(counts, target)
     return Stream(
         source,
@@ -153,18 +156,20 @@ def open_table(
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The options, settled: each as `open_table` has it."""
+    """The options, settled: each as `open_table` has it; `surplus` are columns that a test file has alone."""
 
     label: str
     recipe: Recipe | None
     drop: tuple[str, ...]
+    surplus: tuple[str, ...]
     categorical: tuple[str, ...]
     infinities: str
 
     def features(self, source: Source) -> list[str]:
         """Give the columns that stay, without the label."""
         identifiers = self.recipe.identifiers if self.recipe else ()
-        return [name for name in source.head.columns if name not in (self.label, *self.drop, *identifiers)]
+        gone = (self.label, *self.drop, *self.surplus, *identifiers)
+        return [name for name in source.head.columns if name not in gone]
 
 
 def _plan(source: Source, wanted: _Wanted) -> tuple[list[checks.Step], list[str], dict[str, int]]:
@@ -184,12 +189,19 @@ def _plan(source: Source, wanted: _Wanted) -> tuple[list[checks.Step], list[str]
     names = _apply(steps, facts.labels)[wanted.label].astype("str")
     head = _apply(steps, source.head)
     checks.check_features(features, wanted.label, facts.empty)
-    check_columns(head, wanted.categorical, wanted.label, source.frames)
+    check_columns(head, wanted.categorical, wanted.label, source)
     steps.append(checks.declare_categories(head, wanted.categorical, wanted.label, facts.values))
     infinite, done = checks.settle_infinities(facts, wanted.infinities)
     notes += done
-    checks.check_labels(facts)
-    return [*steps, infinite], notes, _counts(names, facts.label_rows)
+    checks.check_labels(facts, source.place)
+    counts = _counts(names, facts.label_rows)
+    if gone := [name for name, count in counts.items() if not count]:
+        shown = shown_names([repr(name) for name in gone])
+        raise DataError(
+            f"--infinities drop leaves no row of the classes {shown}: each has an infinite value; take "
+            "--infinities missing, or leave the column out with --drop"
+        )
+    return [*steps, infinite], notes, counts
 
 
 def _columns(source: Source, wanted: _Wanted, labels: pd.Series) -> tuple[list[checks.Step], list[str]]:
@@ -200,6 +212,10 @@ def _columns(source: Source, wanted: _Wanted, labels: pd.Series) -> tuple[list[c
         cleaning = wanted.recipe.cleaning(labels, source.head.columns)
         steps.append(cleaning)
         notes += cleaning.notes
+    identifiers = wanted.recipe.identifiers if wanted.recipe else ()
+    if surplus := [name for name in wanted.surplus if name not in identifiers]:
+        steps.append(lambda frame: frame.drop(columns=surplus, errors="ignore"))
+        notes.append(f"Columns that the training table lacks were left out: {', '.join(surplus)}.")
     if wanted.drop:
         steps.append(lambda frame: frame.drop(columns=list(wanted.drop), errors="ignore"))
         notes.append(f"Columns were left out as asked: {', '.join(wanted.drop)}.")
@@ -213,9 +229,9 @@ def _apply(steps: list[checks.Step], frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _counts(names: pd.Series, rows: NDArray[np.intp]) -> dict[str, int]:
-    """Count the rows of each class that has any, by its name."""
+    """Count the rows of each class, by its name."""
     counts = pd.Series(rows).groupby(names.to_numpy(dtype=object)).sum()
-    return {str(name): int(count) for name, count in counts.items() if count}
+    return {str(name): int(count) for name, count in counts.items()}
 
 
 def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:
@@ -230,13 +246,20 @@ def _find_recipe(data: str, name: str | None) -> Recipe | None:
 
 
 def _open(
-    data: str, rows: int | None, seed: int, label: str, drop: Sequence[str], names: Sequence[str]
+    data: str,
+    rows: int | None,
+    seed: int,
+    recipe: Recipe | None,
+    *,
+    written: Sequence[str],
+    drop: Sequence[str],
 ) -> Source:
     """Open a source, or simulate the built-in one."""
     if data != SIMULATED:
         if rows is not None:
             raise ConfigError(f"--rows {rows} is for --data {SIMULATED} only; leave it out")
-        return open_source(data, label=label, drop=drop, names=names)
+        names, identifiers = (recipe.columns, recipe.identifiers) if recipe else ((), ())
+        return open_source(data, written=written, drop=(*drop, *identifiers), names=names)
     # The simulator is imported here because few tables are simulated.
     from rareflow.data.simulator import simulate_gas_pipeline  # noqa: PLC0415
 

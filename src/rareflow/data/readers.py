@@ -9,24 +9,22 @@ import gzip
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-import pyarrow as pa
-import pyarrow.csv as pa_csv
-
 from rareflow.data.arff import parse_arff
+from rareflow.data.delimited import parse_csv
 from rareflow.data.names import unique_names
 from rareflow.data.parquet import ParquetPart, settle_objects
-from rareflow.data.source import Held, Part, Source, own_buffer, readable
+from rareflow.data.source import Held, Part, Source, readable
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    import pandas as pd
+
 __all__ = ["ENDINGS", "open_source"]
 
 ENDINGS = (".csv", ".csv.gz", ".arff", ".parquet")
 _ALSO_CSV = ".txt"  # where the file itself is named: in a folder, text may be anything
-_MISSING = [*pa_csv.ConvertOptions().null_values, " "]
 
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -38,7 +36,7 @@ _MARKS = {
 
 
 def open_source(
-    source: str, *, label: str = "", drop: Collection[str] = (), names: Sequence[str] = ()
+    source: str, *, written: Collection[str] = (), drop: Collection[str] = (), names: Sequence[str] = ()
 ) -> Source:
     """Open a table to be read frame by frame; what is Parquet is never held whole.
 
@@ -51,10 +49,11 @@ def open_source(
     source
         A file, a folder or a glob of files that end in one of ``ENDINGS``; a single CSV may end in ``.txt``.
         Several files are read in sorted order and must have the same columns.
-    label
-        A column of a CSV whose numbers are names: where numbers would not tell 01 from 1, it stays text.
+    written
+        Columns of a CSV whose numbers are names: where numbers would not tell 01 from 1, they stay text.
     drop
-        Columns that nobody will use; nested ones, which only Parquet has, are left out.
+        Columns that nobody will use; some files may lack them, and nested ones, which only Parquet has, are
+        left out.
     names
         The columns of a CSV whose first line names none.
 
@@ -64,8 +63,8 @@ def open_source(
         If no such file is found, or one cannot be read, is empty or has other columns than the first.
     """
     notes: list[str] = []
-    parts = [_open(path, notes, label, drop, names) for path in _find(source)]
-    return Source(parts, tuple(notes))
+    parts = [_open(path, notes, written, drop, names) for path in _find(source)]
+    return Source(parts, tuple(notes), drop)
 
 
 def _find(source: str) -> list[Path]:
@@ -107,7 +106,9 @@ def _nearby(path: Path) -> str:
     return f"; did you mean {path.parent / near[0]}?" if near else "; give --data a path that exists"
 
 
-def _open(path: Path, notes: list[str], label: str, drop: Collection[str], names: Sequence[str]) -> Part:
+def _open(
+    path: Path, notes: list[str], written: Collection[str], drop: Collection[str], names: Sequence[str]
+) -> Part:
     """Open one file of any known kind."""
     part: Part
     with readable(path):
@@ -116,7 +117,7 @@ def _open(path: Path, notes: list[str], label: str, drop: Collection[str], names
         elif _ending(path) == ".arff":
             part = _held(path, parse_arff(_text(path, notes), path))
         else:
-            part = _held(path, _read_csv(path, notes, label, names))
+            part = _held(path, parse_csv(_text(path, notes), path, notes, written=written, known=names))
     if not part.rows or part.witness.columns.empty:
         raise DataError(f"{path}: holds no rows; give --data a file with rows below its header")
     return part
@@ -143,87 +144,26 @@ def _text(path: Path, notes: list[str]) -> bytes:
         content.decode()
     except UnicodeDecodeError as err:
         text, encoding = _decode(content)
-        notes.append(f"{path.name} is not UTF-8 (byte {content[err.start]:#04x}) and was read as {encoding}.")
+        notes.append(
+            f"{path.name} is not UTF-8 (byte {content[err.start]:#04x}): lines that are not were read "
+            f"as {encoding}."
+        )
         return text.encode()
     return content
 
 
 def _decode(content: bytes) -> tuple[str, str]:
+    """Decode what is not UTF-8 throughout; its lines that are, as files put together have them, stay so."""
     try:
-        return content.decode("cp1252"), "cp1252"
+        content.decode("cp1252")
+        encoding = "cp1252"
     except UnicodeDecodeError:
-        return content.decode("latin-1"), "latin-1"
+        encoding = "latin-1"
+    return "\n".join(_decoded(line, encoding) for line in content.split(b"\n")), encoding
 
 
-def _read_csv(path: Path, notes: list[str], label: str, known: Sequence[str]) -> pd.DataFrame:
-    """Read comma-separated values; pyarrow, unlike pandas, refuses a row that is too short."""
-    content = own_buffer(_text(path, notes))
+def _decoded(line: bytes, encoding: str) -> str:
     try:
-        table = _parse_csv(content)
-    except pa.ArrowInvalid as err:
-        first = content.to_pybytes().splitlines()[0].decode()
-        if ";" in first and "," not in first:
-            raise DataError(
-                f"{path}: its columns are separated by semicolons; separate them by commas, and write the "
-                "decimals of numbers behind a point"
-            ) from err
-        raise
-    header = [name.strip() for name in table.column_names]
-    if len(header) == 1:
-        raise DataError(f"{path}: has one column only, {header[0][:80]!r}; separate the columns by commas")
-    if _looks_like_values(header):
-        if len(header) != len(known):
-            raise DataError(
-                f"{path}: has no header, its first line is {','.join(header)[:80]!r}; write the names there"
-            )
-        table, header = _parse_csv(content, names=known), list(known)
-        notes.append(f"{path.name} has no header; its columns got the names that the recipe knows.")
-    names = unique_names([name or f"Unnamed: {i}" for i, name in enumerate(header)])
-    if label in names:
-        table = _with_written_label(table, names.index(label), content)
-    frame = table.rename_columns(names).to_pandas()
-    if not header[0] and (frame[names[0]] == frame.index).all():
-        notes.append(f"{path.name} begins with an unnamed column that counts the rows; it was left out.")
-        frame = frame.drop(columns=names[0])
-    return frame
-
-
-def _parse_csv(content: pa.Buffer, column: str = "", names: Sequence[str] = ()) -> pa.Table:
-    """Parse all columns; or one, named by its number as in ``f0``, as text with the header as a first row.
-
-    Given names, the first line is a row.
-    """
-    return pa_csv.read_csv(
-        pa.BufferReader(content),
-        read_options=pa_csv.ReadOptions(autogenerate_column_names=bool(column), column_names=list(names)),
-        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
-        convert_options=pa_csv.ConvertOptions(
-            null_values=_MISSING,
-            strings_can_be_null=True,
-            include_columns=[column] if column else None,
-            column_types={column: pa.string()} if column else None,
-        ),
-    )
-
-
-def _with_written_label(table: pa.Table, place: int, content: pa.Buffer) -> pa.Table:
-    """Give the label's column as text where its numbers or times would name classes not as the file does."""
-    column = table.column(place)
-    if pa.types.is_string(column.type):
-        return table
-    text = _parse_csv(content, f"f{place}").column(0).slice(1)
-    written = {str(value).strip() for value in text.unique().to_pylist() if value is not None}
-    found = (value for value in column.unique().to_pylist() if value is not None)
-    values = {value for value in found if value == value}  # noqa: PLR0124 - NaN is no class
-    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
-        is_same = len(written) == len(values)
-    else:
-        is_same = written == {str(value) for value in values}
-    return table if is_same else table.set_column(place, table.column_names[place], text)
-
-
-def _looks_like_values(header: list[str]) -> bool:
-    """Tell a row of values from a row of names: most are numbers, and they do not just count the columns."""
-    numbers = pd.to_numeric(pd.Series(header), errors="coerce").dropna()
-    counts = numbers.diff().iloc[1:].eq(1).all() and len(numbers) > 1
-    return 2 * len(numbers) > len(header) and not counts
+        return line.decode()
+    except UnicodeDecodeError:
+        return line.decode(encoding)

@@ -9,6 +9,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
@@ -17,7 +18,9 @@ from rareflow.data.dtypes import as_written, is_text, values_dtype
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
+
+    from numpy.typing import NDArray
 
 __all__ = ["BATCH_ROWS", "Held", "Part", "Source", "first_line", "own_buffer", "readable"]
 
@@ -87,6 +90,8 @@ class Source:
         One or more.
     notes
         What was tolerated when they were opened.
+    unwanted
+        Columns that nobody will use: those that not all parts have are left out.
 
     Attributes
     ----------
@@ -101,10 +106,17 @@ class Source:
         If a part has other columns than the first.
     """
 
-    def __init__(self, parts: Sequence[Part], notes: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self, parts: Sequence[Part], notes: tuple[str, ...] = (), unwanted: Collection[str] = ()
+    ) -> None:
         self.parts, self.notes = parts, notes
-        self.head = _concatenate([(part.path, _trimmed(part.witness)) for part in parts]).iloc[:0]
-        self.columns = [*self.head.columns, *dict.fromkeys(chain.from_iterable(p.left_out for p in parts))]
+        heads = [_trimmed(part.witness) for part in parts]
+        everywhere = set.intersection(*(set(head) for head in heads))
+        rare = [name for name in unwanted if name not in everywhere and any(name in head for head in heads)]
+        heads = [head.drop(columns=rare, errors="ignore") for head in heads]
+        self.head = _concatenate([part.path for part in parts], heads).iloc[:0]
+        left_out = dict.fromkeys(chain.from_iterable(part.left_out for part in parts))
+        self.columns = [*self.head.columns, *left_out, *rare]
 
     def frames(self, notes: list[str] | None = None) -> Iterator[pd.DataFrame]:
         """Yield the table's rows in order without those in which every value is missing.
@@ -134,6 +146,19 @@ class Source:
                 raise DataError(f"{part.path}: holds blank rows only; give --data a file with values")
             if left < part.rows and notes is not None:
                 notes.append(f"{part.path.name} holds {part.rows - left} blank rows; they were dropped.")
+
+    def place(self, row: int) -> str:
+        """Name a row, which `frames` gives so many before, from 0: its number in its file, and that file."""
+        for part in self.parts:
+            before = 0
+            for frame in part.frames(BATCH_ROWS):
+                kept = np.flatnonzero(~_blank_rows(_trimmed(frame)))
+                if row < len(kept):
+                    number = before + int(kept[row]) + 1
+                    return f"row {number}" if len(self.parts) == 1 else f"row {number} of {part.path.name}"
+                row -= len(kept)
+                before += len(frame)
+        raise IndexError(row)
 
     def _brought(self, frame: pd.DataFrame) -> pd.DataFrame:
         """Give a part's rows in the table's columns and dtypes."""
@@ -200,26 +225,32 @@ def _trimmed(frame: pd.DataFrame, told: dict[str, None] | None = None) -> pd.Dat
 
 def _without_blank_rows(frame: pd.DataFrame) -> pd.DataFrame:
     """Leave out the rows in which every value is missing."""
-    blank = frame.iloc[:, 0].isna()
+    blank = _blank_rows(frame)
+    return frame[~blank].reset_index(drop=True) if blank.any() else frame
+
+
+def _blank_rows(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Tell in which rows every value is missing, ``(rows,)``."""
+    blank = frame.iloc[:, 0].isna().to_numpy()
     for name in frame.columns[1:]:
         if not blank.any():
-            return frame
-        blank &= frame[name].isna()
-    return frame[~blank].reset_index(drop=True)
+            break
+        blank = blank & frame[name].isna().to_numpy()
+    return blank
 
 
-def _concatenate(parts: list[tuple[Path, pd.DataFrame]]) -> pd.DataFrame:
+def _concatenate(paths: list[Path], frames: list[pd.DataFrame]) -> pd.DataFrame:
     """Put the frames one below the other, the columns in the order of the first."""
-    (first, frame), *others = parts
+    (first, *further_paths), (frame, *others) = paths, frames
     names = frame.columns
-    for path, other in others:
+    for path, other in zip(further_paths, others, strict=True):
         lacking, further = names.difference(other.columns), other.columns.difference(names)
         if len(lacking) or len(further):
             raise DataError(
                 f"{path}: its columns are not those of {first} (it lacks {list(lacking)}, "
-                f"it has besides {list(further)}); give --data files with the same columns"
+                f"it has besides {list(further)}); give --data files with the same columns, or leave out "
+                "with --drop what one of them lacks"
             )
-    frames = [frame for _, frame in parts]
     categories = {name: _shared_categories([frame[name] for frame in frames]) for name in names}
     dtypes = {name: dtype for name, dtype in categories.items() if dtype is not None}
     return pd.concat([frame.astype(dtypes) for frame in frames], ignore_index=True) if others else frame

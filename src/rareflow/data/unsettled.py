@@ -14,14 +14,14 @@ from rareflow.data.schema import MAX_CATEGORIES
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
+
+    from rareflow.data.source import Source
 
 __all__ = ["check_columns"]
 
 
-def check_columns(
-    head: pd.DataFrame, declared: Sequence[str], label: str, frames: Callable[[], Iterable[pd.DataFrame]]
-) -> None:
+def check_columns(head: pd.DataFrame, declared: Sequence[str], label: str, source: Source) -> None:
     """Refuse features that hold text which nobody declared, and those that hold times or the like.
 
     Parameters
@@ -32,8 +32,8 @@ def check_columns(
         Columns whose values are categories: text may be, times may not.
     label
         The label column's name.
-    frames
-        Gives the rows, which show what a column of text holds.
+    source
+        Gives the rows, which show what a column of text holds, and names them.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def check_columns(
     features = [name for name in head.columns if name != label]
     undeclared = [name for name in features if is_text(head[name].dtype) and name not in declared]
     others = [name for name in features if not (is_text(head[name].dtype) or _is_usable(head[name]))]
-    texts = _texts(frames(), undeclared) if undeclared else {}
+    texts = _texts(source, undeclared) if undeclared else {}
     parts = []
     if texts:
         shown = ", ".join(f"{name!r} ({text})" for name, text in texts.items())
@@ -53,7 +53,9 @@ def check_columns(
         parts.append(f"columns that hold neither numbers nor categories: {shown}")
     if parts:
         refused = [name for name in features if name in texts or name in others]
-        raise DataError("; ".join([*parts, *_remedies(refused, texts)]))
+        raise DataError(
+            "; ".join([*parts, *_remedies(refused, texts, [name for name in declared if name in features])])
+        )
 
 
 def _is_usable(column: pd.Series) -> bool:
@@ -71,8 +73,8 @@ class _Text:
     ----------
     first
         Its first value, as it is shown.
-    odd, row
-        The first value that is no number, as it is shown, and its row, from 1; 0: none so far.
+    odd, row, place
+        The first value that is no number, as it is shown, its row, from 0; -1: none so far; and its name.
     in_header
         Whether that row repeats the header.
     has_numbers
@@ -83,7 +85,8 @@ class _Text:
 
     first: str = ""
     odd: str = ""
-    row: int = 0
+    row: int = -1
+    place: str = ""
     in_header: bool = False
     has_numbers: bool = False
     values: set[str] = field(default_factory=set)
@@ -96,9 +99,9 @@ class _Text:
         self.first = self.first or f"{present.iloc[0]!r}"
         is_number = pd.to_numeric(present, errors="coerce").notna()
         self.has_numbers = self.has_numbers or bool(is_number.any())
-        if not self.row and not is_number.all():
+        if self.row < 0 and not is_number.all():
             row = present.index[~is_number][0]
-            self.odd, self.row = f"{frame[name][row]!r}", before + row + 1
+            self.odd, self.row = f"{frame[name][row]!r}", before + row
             self.in_header = all(_is_named(frame[other][row], other) for other in names)
         if not self.is_many:
             self.values.update(map(str, present.unique()[: MAX_CATEGORIES + 1]))
@@ -106,7 +109,7 @@ class _Text:
     @property
     def is_mixed(self) -> bool:
         """Whether numbers and other text stand side by side."""
-        return self.has_numbers and self.row > 0
+        return self.has_numbers and self.row >= 0
 
     @property
     def repeats_header(self) -> bool:
@@ -119,7 +122,7 @@ class _Text:
         return len(self.values) > MAX_CATEGORIES
 
     def __str__(self) -> str:
-        shown = f"{self.odd} among numbers, row {self.row}" if self.is_mixed else self.first
+        shown = f"{self.odd} among numbers, {self.place}" if self.is_mixed else self.first
         return f"{shown}, over {MAX_CATEGORIES:,} different values" if self.is_many else shown
 
 
@@ -128,17 +131,19 @@ def _is_named(value: object, name: str) -> bool:
     return str(value).strip() in {name, re.sub(r"\.\d+$", "", name)}
 
 
-def _texts(frames: Iterable[pd.DataFrame], names: Sequence[str]) -> dict[str, _Text]:
+def _texts(source: Source, names: Sequence[str]) -> dict[str, _Text]:
     """Look at columns of text in all rows."""
     texts, before = {name: _Text() for name in names}, 0
-    for frame in frames:
+    for frame in source.frames():
         for name, text in texts.items():
             text.add(frame, name, names, before)
         before += len(frame)
+    for text in texts.values():
+        text.place = source.place(text.row) if text.is_mixed else ""
     return texts
 
 
-def _remedies(refused: Sequence[str], texts: Mapping[str, _Text]) -> list[str]:
+def _remedies(refused: Sequence[str], texts: Mapping[str, _Text], given: Sequence[str]) -> list[str]:
     """Say what mends these columns: options that can be given as they stand, and changes of the file.
 
     To declare what is text by accident would make categories of a column of numbers, so no option is offered
@@ -151,7 +156,7 @@ def _remedies(refused: Sequence[str], texts: Mapping[str, _Text]) -> list[str]:
     if declared:
         besides = f" --drop {shell_names(others)}" if others else ""
         remedies.append(
-            f"add --categorical {shell_names(declared)}{besides} or --drop {shell_names(dropped)}"
+            f"add --categorical {shell_names([*given, *declared])}{besides} or --drop {shell_names(dropped)}"
         )
     elif dropped:
         remedies.append(f"leave them out with --drop {shell_names(dropped)}")
@@ -159,6 +164,6 @@ def _remedies(refused: Sequence[str], texts: Mapping[str, _Text]) -> list[str]:
         remedies.append(
             "text among numbers that stands for a missing value can be written as an empty cell in the file"
         )
-    rows = {text.row for text in texts.values() if text.repeats_header}
-    remedies += [f"row {row} repeats the header: remove it, and any like it, from the file" for row in rows]
+    places = dict.fromkeys(text.place for text in texts.values() if text.repeats_header)
+    remedies += [f"{place} repeats the header: remove it, and any like it, from the file" for place in places]
     return remedies

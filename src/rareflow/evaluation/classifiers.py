@@ -131,12 +131,12 @@ def _predicted(
             model.fit(rows[0], codes)
         else:
             model.fit(rows[0], codes, sample_weight=weight)
-    if name != "xgb" and "n_jobs" in model.get_params():
-        model.set_params(n_jobs=1)  # threads add the trees' votes in any order, and a near tie then flips
-    if odds is None or len(odds) == 1:
-        predicted: NDArray[np.intp] = model.predict(rows[1])
-        return predicted
-    return (model.predict_proba(rows[1]) * odds).argmax(axis=1)
+        if name != "xgb" and "n_jobs" in model.get_params():
+            model.set_params(n_jobs=1)  # threads add the trees' votes in any order, and a near tie then flips
+        if odds is None or len(odds) == 1:
+            predicted: NDArray[np.intp] = model.predict(rows[1])
+            return predicted
+        return (model.predict_proba(rows[1]) * odds).argmax(axis=1)
 
 
 def _make(name: str, *, seed: int, n_threads: int) -> Any:  # noqa: ANN401 - scikit-learn is untyped

@@ -15,7 +15,7 @@ from rareflow.tracking.registry import load_generator
 from rareflow.tracking.store import open_existing_store
 from rareflow.workflows.cluster import check_scheduler
 from rareflow.workflows.cluster_batches import batches_on_cluster
-from rareflow.workflows.files import check_writable, write_frames
+from rareflow.workflows.files import check_not_read, check_writable, write_frames
 from rareflow.workflows.matching import match_generator
 from rareflow.workflows.progress import say, tell_rows
 from rareflow.workflows.settings import check_launcher
@@ -75,6 +75,7 @@ def run(
     if not loaded.is_recommended:
         say("The study of this generator found no augmentation best: compare before you use these rows")
     stream = match_generator(source.like(loaded.generator).stream(), loaded.generator)
+    check_not_read(path, stream)
     dtypes = {str(name): dtype for name, dtype in stream.head.dtypes.items()}
     if mark in dtypes:
         raise ConfigError(f"--mark {mark!r} is a column of the table already; choose another name")

@@ -10,7 +10,7 @@ from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.registry import load_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import open_existing_store, prepare_store
-from rareflow.workflows.matching import known_rows, match_generator, match_test_part, repeated_rows
+from rareflow.workflows.matching import known_rows, match_generator, match_test_part
 from rareflow.workflows.outcome import told
 from rareflow.workflows.scoring import log_data, score
 from rareflow.workflows.settings import about_test_file, limit_threads
@@ -24,9 +24,8 @@ __all__ = ["run"]
 def run(settings: Settings, *, model: str) -> str:
     """Score RAW and, where a model is given, SMOTE and the model's rows; give the scores for the screen.
 
-    How many test rows equal a training row is said, and logged as ``test_rows_in_training_part``. Scores of a
-    model that was trained on some of the others flatter it: how many there are is said too, and logged as
-    ``test_rows_known_to_model``.
+    Scores of a model that was trained on test rows that the training part lacks flatter it: how many there
+    are is said, and logged as ``test_rows_known_to_model``.
 
     Parameters
     ----------
@@ -55,8 +54,6 @@ def run(settings: Settings, *, model: str) -> str:
         tags={**settings.tags, "model": model or "none"},
     ) as run_:
         log_data(run_, settings)
-        repeated = repeated_rows(train, test)
-        run_.log_metrics({"test_rows_in_training_part": repeated})
         if loaded:
             known = known_rows(loaded.generator, train, test)
             run_.log_metrics({"test_rows_known_to_model": known})
@@ -65,15 +62,7 @@ def run(settings: Settings, *, model: str) -> str:
         else:
             comparison = score(run_, settings, train, test, None, {})
             note = "\nGive --model to see the same after augmentation."
-    shared = _shared(repeated, len(test)) if repeated else ""
-    return told(f"Test part ({settings.protocol}):\n{text_table(comparison)}{shared}{note}", run_.id)
-
-
-def _shared(repeated: int, n_rows: int) -> str:
-    return (
-        f"\n{repeated:,} of the {n_rows:,} test rows equal a training row, label included: records that "
-        "repeat do, and so do those of a test file that is part of the table."
-    )
+    return told(f"Test part ({settings.protocol}):\n{text_table(comparison)}{note}", run_.id)
 
 
 def _warning(known: int, n_rows: int) -> str:

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["check_writable", "write_frames", "write_text"]
+    from rareflow.data.stream import Stream
+
+__all__ = ["check_not_read", "check_writable", "write_frames", "write_text"]
 
 
 def check_writable(out: str) -> Path:
@@ -45,6 +47,18 @@ def check_writable(out: str) -> Path:
             f"--out {out!r} cannot be written ({err.strerror}); give a folder that you may write"
         ) from err
     return path
+
+
+def check_not_read(path: Path, stream: Stream) -> None:
+    """Refuse to write over a file that the table is read from.
+
+    Raises
+    ------
+    ConfigError
+        If it is one of them.
+    """
+    if path.resolve() in {part.path.resolve() for part in stream.source.parts}:
+        raise ConfigError(f"--out {str(path)!r} is a file that --data names; give --out another name")
 
 
 def write_frames(frames: Iterable[pd.DataFrame], path: Path) -> None:

@@ -10,6 +10,7 @@ import pandas as pd
 from pandas.api.types import is_bool_dtype, is_numeric_dtype
 
 from rareflow.data.alignment import Form, align
+from rareflow.data.names import shown_names
 from rareflow.data.stream import Stream
 from rareflow.data.table import Table
 from rareflow.errors import DataError
@@ -104,8 +105,9 @@ def match_generator(table: T, generator: PortableGenerator) -> T:
     unknown = [label for label in matched.class_counts if label not in generator.classes]
     if unknown:
         raise DataError(
-            f"class {unknown[0]!r} is unknown to --model, whose classes are {', '.join(generator.classes)}; "
-            "read the table as its training table was read, or train a generator on this one"
+            f"classes that are unknown to --model: {shown_names([repr(name) for name in unknown])}; it knows "
+            f"{', '.join(generator.classes)}: read the table as its training table was read (--recipe, "
+            "--rare-classes), or train a generator on this one"
         )
     head = matched.head
     dtypes = {column: _widened(head[column], form.head[column]).dtype for column in head.columns}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rareflow.data.card import data_card
 from rareflow.data.survey import Survey
-from rareflow.workflows.files import check_writable, write_frames, write_text
+from rareflow.workflows.files import check_not_read, check_writable, write_frames, write_text
 from rareflow.workflows.progress import say, tell_rows
 from rareflow.workflows.spreadsheets import check_csv, defused
 
@@ -24,6 +24,7 @@ def run(source: DataSettings, *, out: str, csv_safe: bool = False) -> str:
     path = check_writable(out)
     check_csv(path, csv_safe=csv_safe)
     stream = source.stream()
+    check_not_read(path, stream)
     survey = Survey(stream)
     frames = tell_rows(survey.watch(stream.frames()), len(stream))
     write_frames(map(defused, frames) if csv_safe else frames, path)

@@ -11,6 +11,8 @@ from rareflow.data.load import open_table
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rareflow.data.checks import Fate
     from rareflow.data.stream import Stream
     from rareflow.data.table import Table
@@ -38,12 +40,15 @@ class DataSettings:
         """Take the label's name from a generator where none is given."""
         return self if self.label or self.recipe else replace(self, label=generator.spec["label"]["name"])
 
-    def stream(self, *, is_test: bool = False) -> Stream:
-        """Open the table, checked and yet to be read; all of its rows, whatever `sample_rows` is."""
+    def stream(self, *, test_of: Sequence[str] = ()) -> Stream:
+        """Open the table, checked and yet to be read; all of its rows, whatever `sample_rows` is.
+
+        Of a test file `test_of` are the columns of its training table; see `open_table`.
+        """
         say(f"Reading {self.data} ...")
         options = asdict(self)
         del options["sample_rows"]
-        return open_table(**options, is_test=is_test)
+        return open_table(**options, test_of=test_of)
 
     @property
     def table(self) -> Table:

@@ -8,6 +8,7 @@ from rareflow.data.card import data_card
 from rareflow.evaluation.comparison import OURS, RAW, compare, markdown_table, summary_table
 from rareflow.evaluation.detectors import macro_f1
 from rareflow.evaluation.plots import confusion_figure, per_class_f1_figure
+from rareflow.workflows.matching import repeated_rows
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
@@ -24,9 +25,20 @@ __all__ = ["log_data", "score"]
 
 
 def log_data(run: Run, settings: Settings) -> None:
-    """Log the data card, and both parts as the run's data sets."""
+    """Log the data card, both parts as the run's data sets, and how many test rows equal a training row.
+
+    The last is said too, for it flatters every score.
+    """
     run.log_text(data_card(settings.source.table), "data_card.md")
     train, test = settings.parts
+    repeated = repeated_rows(train, test)
+    run.log_metrics({"test_rows_in_training_part": repeated})
+    if repeated:
+        say(
+            f"{repeated:,} of the {len(test):,} test rows equal a training row, label included: records that "
+            "repeat do, which --split grouped keeps on one side, and so do those of a test file that is part "
+            "of the table"
+        )
     for part, context, source in (
         (train, "training", settings.source.data),
         (test, "test", settings.test or settings.source.data),

@@ -111,10 +111,12 @@ class Settings:
         """Read the test file, bring it to the table's form, and say what is left out."""
         source = self.source
         with about_test_file(self.test):
-            given = replace(source, data=self.test, rows=None).stream(is_test=True)
+            columns = list(source.table.frame.columns)
+            given = replace(source, data=self.test, rows=None).stream(test_of=columns)
             matched = match_test_part(source.table, given, source.fate, unseen_classes=self.unseen_classes)
-            for note in matched.notes[len(given.notes) :]:
-                say(f"{self.test}: {note}")
+            for note in matched.notes:
+                if note not in source.table.notes:
+                    say(f"{self.test}: {note}")
             return matched.table()
 
     def check_categories(self, *, for_generator: bool = True) -> None:
