@@ -5,13 +5,13 @@
     python experiments/ablation.py --report
 
 Splits, shots, seeds and detectors are those of `rareflow benchmark`. Nothing is chosen: every line grows each
-class to 700 rows, as rareflow does, or goes as far towards balance as it says, so SMOTE stands at each of its
+class to 700 rows, or goes as far towards balance as it says, so SMOTE stands at each of its
 amounts. Writes ``ablation-TABLE.csv``, a row a variant, seed and detector, and goes on where it was stopped.
 """
 
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -21,6 +21,7 @@ from rareflow.evaluation.augmenters import RowAugmenter
 from rareflow.evaluation.augmenters.networks import NetworkAugmenter, PaperVaeWganGp
 from rareflow.evaluation.augmenters.rareflow import Rareflow
 from rareflow.evaluation.augmenters.resampling import Smote
+from rareflow.evaluation.balance import CLASS_ROWS, new_rows
 from rareflow.evaluation.benchmark import Part, Protocol, make_part
 from rareflow.evaluation.detectors import evaluate_detectors
 from rareflow.evaluation.statistics import compare_each
@@ -35,8 +36,16 @@ PAPER = PaperVaeWganGp.settings
 LARGE = {"batch_size": 500, "hidden_dim": 256}
 
 
+class ToClassRows:
+    """Grow each class to 700 rows, whatever the largest one has."""
+
+    def counts(self, class_counts: Mapping[str, int], amount: float) -> dict[str, int]:  # noqa: ARG002
+        """Give the rows to forge, by class."""
+        return new_rows(class_counts, dict.fromkeys(class_counts, CLASS_ROWS))
+
+
 def network(**settings: object) -> NetworkAugmenter:
-    class Variant(Rareflow):
+    class Variant(ToClassRows, Rareflow):
         name = "variant"
 
     Variant.settings = settings
@@ -49,10 +58,8 @@ class Tempered(NetworkAugmenter):
     name = "variant"
 
 
-class CappedSmote(Smote):
-    """SMOTE to as many rows as rareflow."""
-
-    counts = Rareflow.counts
+class CappedSmote(ToClassRows, Smote):
+    """SMOTE to 700 rows."""
 
 
 VARIANTS: dict[str, tuple[RowAugmenter, float]] = {

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablation import FOLDER, CappedSmote, run_and_report
+from ablation import FOLDER, run_and_report
 from rareflow.data.shots import few_shots
 from rareflow.data.splits import split_table
 from rareflow.evaluation.augmenters import RowAugmenter
@@ -31,6 +31,14 @@ SHOTS = ("10", "25")
 OURS = Rareflow.name
 CHOOSERS = (Smote.name, RandomOversampling.name)
 AMOUNTS = {"1/4": 0.25, "1/2": 0.5, "3/4": 0.75}
+
+
+class CappedSmote(Smote):
+    """SMOTE to as many rows as rareflow."""
+
+    counts = Rareflow.counts
+
+
 VARIANTS: dict[str, tuple[RowAugmenter, float]] = {
     "SMOTE, rareflow's rows": (CappedSmote(), 1.0),
     **{f"SMOTE at {name}": (Smote(), amount) for name, amount in AMOUNTS.items()},

@@ -325,7 +325,7 @@ def train(
         str,
         typer.Option(
             help="Rows each class is to have, real and forged; none gets more than the largest has. Unset: "
-            "700, or 5 % of the largest class if that is more."
+            "700, or an eighth of the largest class if that is more."
         ),
     ] = "",
     checkpoint_every: Annotated[

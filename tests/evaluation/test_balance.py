@@ -169,6 +169,6 @@ def test_same_seed_same_rows(generator):
     assert not rows[0].equals(rows[2])
 
 
-@pytest.mark.parametrize(("largest", "rows"), [(3, 700), (4_300, 700), (14_000, 700), (60_000, 3_000)])
-def test_the_default_rows_are_700_or_a_twentieth_of_the_largest_class(largest, rows):
+@pytest.mark.parametrize(("largest", "rows"), [(3, 700), (4_300, 700), (5_600, 700), (60_000, 7_500)])
+def test_the_default_rows_are_700_or_an_eighth_of_the_largest_class(largest, rows):
     assert default_class_rows({"big": largest, "rare": 2}) == rows

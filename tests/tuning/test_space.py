@@ -39,9 +39,9 @@ def test_every_class_but_the_largest_may_grow():
 
 def test_the_rows_of_the_defaults_are_a_choice_beside_a_large_class_too():
     counts = {"big": 60_000, "few": 400, "rare": 9}
-    assert default_candidate(counts).class_rows == {"few": 3_000, "rare": 3_000}
+    assert default_candidate(counts).class_rows == {"few": 7_500, "rare": 7_500}
     drawn = {rows for candidate, _ in draw(100, counts) for rows in candidate.class_rows.values()}
-    assert drawn == {*CLASS_ROWS_CHOICES, 3_000}
+    assert drawn == {*CLASS_ROWS_CHOICES, 7_500}
     assert space_key(counts) != space_key(counts | {"big": 9_000})
 
 

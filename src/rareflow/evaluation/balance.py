@@ -21,15 +21,15 @@ __all__ = ["AMOUNTS", "CLASS_ROWS", "balanced_counts", "boosts", "default_class_
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """How far towards balance an augmenter may go: 0 is the table as it is, 1 full balance."""
 
-CLASS_ROWS, _SHARE = 700, 0.05
+CLASS_ROWS, _SHARE = 700, 1 / 8
 """Rows that a class is to have at least where nobody chooses, found on inner splits (experiments/LOG.md)."""
 
 
 def default_class_rows(class_counts: Mapping[str, int]) -> int:
     """Give the rows that each class is to have where nobody chooses.
 
-    A tree needs some hundred rows of a class, hence `CLASS_ROWS`; beside a largest class of more than 14,000
-    rows they would be too few to be seen, hence a twentieth of that one's (experiments/LOG.md).
+    A tree needs some hundred rows of a class, hence `CLASS_ROWS`; beside a largest class of many thousand
+    rows they would be too few to be seen, hence an eighth of that one's (experiments/LOG.md).
 
     Parameters
     ----------

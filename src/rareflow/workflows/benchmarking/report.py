@@ -132,7 +132,7 @@ def _protocol(facts: dict[str, Any], results: pd.DataFrame) -> str:
 - Amount: how far an augmenter moves a table towards balance (0: as it is, 1: full balance). It is the one \
 whose mean over the detectors is best on {facts["repeats"]} inner splits of the training part, at most \
 {facts["inner_rows"]:,} rows of it. An augmenter with one amount has no choice; to {OURS} full \
-balance is {CLASS_ROWS} rows of each class, or 5 % of the largest one's if that is more. The test part \
+balance is {CLASS_ROWS} rows of each class, or an eighth of the largest one's if that is more. The test part \
 scores once.
 - Scores are macro averages over the classes; mean ± standard deviation over the seeds. With n seeds no p \
 falls below 2 to the power of 1 - n, before Holm's correction.
