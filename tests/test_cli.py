@@ -1,3 +1,4 @@
+import inspect
 import os
 import re
 import shlex
@@ -13,6 +14,7 @@ import torch
 from mlflow import MlflowClient
 
 import rareflow as package
+from rareflow import cli
 from rareflow.cli import main
 from rareflow.errors import DataError
 from rareflow.workflows import prepare
@@ -344,6 +346,14 @@ def test_rows_are_refused_for_a_table_that_is_not_simulated(folder):
     assert "--rows 5 is for --data simulated-gas-pipeline only" in line
 
 
+def test_the_defaults_of_train_are_those_of_the_generator():
+    given = {name: each.default for name, each in inspect.signature(cli.train).parameters.items()}
+    given |= {"sampling": given["sampling"] or None, "filter": given["filter"] == "true"}
+    params = package.VAEWGANGP().get_params()
+    del params["random_state"]  # a command has a seed
+    assert {name: given[name] for name in params} == params
+
+
 def test_an_option_given_twice_is_refused_because_only_one_would_count(folder):
     frame().to_csv(folder / "t.csv", index=False)
     words = ("prepare", "--data", "t.csv", "--label", "result", "--out", "u.csv", "--drop", "length")
@@ -413,6 +423,7 @@ def test_without_words_the_help_is_shown():
 def test_commands_load_no_heavy_library_that_they_do_not_need(commands, heavy):
     script = f"""\
 import sys
+from rareflow import cli
 from rareflow.cli import main
 for words in {commands}:
     try:
