@@ -1,19 +1,14 @@
 import numpy as np
 import pytest
 import torch
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
-from rareflow.generators import anchors
 from rareflow.generators.anchors import (
     choose_anchors,
     column_groups,
     encode_latent,
-    fit_forest,
     latent_neighbours,
 )
 from rareflow.generators.networks import Encoder, initialise
-from rareflow.generators.portable import Draw, forest_features
-from tests.generators.tables import mixed, untrained
 
 
 def test_small_classes_keep_every_row_and_large_ones_a_draw_of_distinct_rows():
@@ -120,69 +115,3 @@ def test_columns_at_the_ends_of_the_float_range_are_grouped_like_any():
     x = np.array([-1.79e308, 5e-324, np.nan, 1e-310, 1.79e308, 0.0] * 9)
     groups = column_groups(np.column_stack([x, -x, np.arange(54.0)]), np.ones(54))
     assert groups[0] == groups[1] != groups[2]
-
-
-def walker_of(forest):
-    """A generator that judges rows by a forest of its own."""
-    generator = untrained(*mixed())[0]
-    generator._forest = {name.removeprefix("forest."): values for name, values in forest.items()}
-    return generator
-
-
-def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_any_row():
-    rng = np.random.default_rng(0)
-    features = 2.0 * rng.integers(0, 10, (400, 4)).astype(np.float32)  # thresholds are odd numbers, then
-    classes = (features[:, :2].sum(axis=1) > 20).astype(int)
-    classes[(features[:, 2] > 12) & (rng.random(400) < 0.8)] = 2
-    walker = walker_of(fit_forest(features, classes, 5))
-    references = [
-        maker(anchors._TREES, max_depth=anchors._DEPTH, random_state=5).fit(features, classes)
-        for maker in (RandomForestClassifier, ExtraTreesClassifier)
-    ]
-
-    rows = rng.integers(-1, 21, (3_000, 4))  # every second number stands on a threshold
-    draw = Draw(rows.T, np.empty((0, 3_000)))
-    found = np.stack([walker._is_own(draw, index) for index in range(3)], axis=1)
-    share = sum(reference.predict_proba(rows) for reference in references)
-    ranked = np.sort(share, axis=1)
-    clear = ranked[:, -1] - ranked[:, -2] > 1e-6  # our leaves are float32: a tie may fall either way
-    assert clear.mean() > 0.95
-    assert (found == (share == share.max(axis=1, keepdims=True)))[clear].all()
-    assert found[clear].any(axis=0).all()
-
-
-def test_forests_of_one_class_and_one_feature_are_leaves_that_give_every_row_to_it():
-    forest = fit_forest(np.arange(6.0, dtype=np.float32)[:, None], np.zeros(6, dtype=np.intp), 0)
-    walker = walker_of(forest)
-    assert (forest["forest.children"].reshape(-1, 2)[:, 0] == np.arange(len(forest["forest.roots"]))).all()
-    assert walker._is_own(Draw(np.array([[-9.0, 9.0]]), np.empty((0, 2))), 0).tolist() == [True, True]
-
-
-def test_a_forest_sees_missing_and_huge_numbers_as_finite_ones():
-    features = forest_features(np.array([[np.nan], [1e300], [-1e300]]), np.array([[3]]))
-    assert features.dtype == np.float32
-    assert np.isfinite(features).all()
-    assert features[[0, 3], 0].tolist() == [0.0, 3.0]
-
-
-@pytest.mark.parametrize("spread", [1, 40])  # all rows on one side of most nodes, and on both
-def test_rows_that_leave_the_vote_early_are_judged_as_if_every_tree_had_voted(spread):
-    rng = np.random.default_rng(1)
-    features = rng.integers(0, 40, (600, 5)).astype(np.float32)
-    classes = (features[:, 0] // 10 + (rng.random(600) < 0.3)).astype(int)  # many a leaf is divided
-    forest = fit_forest(features, classes, 0)
-    draw = Draw(rng.integers(0, spread, (3, 999)) * 1.0, rng.integers(0, spread, (2, 999)))
-    x, rows = forest_features(draw.scalars, draw.modes), np.arange(999)
-    votes = np.zeros((999, classes.max() + 1), np.float32)
-    for root in forest["forest.roots"]:
-        node = np.full(999, root)
-        for _ in range(anchors._DEPTH):
-            is_right = x[forest["forest.feature"][node], rows] > forest["forest.threshold"][node]
-            node = forest["forest.children"].reshape(-1, 2)[node, is_right.astype(int)]
-        votes += forest["forest.value"][node]
-    walker = walker_of(forest)
-    walker.classes = [str(kind) for kind in range(votes.shape[1])]
-    for own in range(votes.shape[1]):
-        expected = votes[:, own] >= np.delete(votes, own, axis=1).max(axis=1)
-        assert (walker._is_own(draw, own) == expected).all()
-        assert spread == 1 or 0 < expected.mean() < 1

@@ -1,15 +1,13 @@
-"""The real rows that sampling stays near: chosen per class, encoded, with neighbours and a forest."""
+"""The real rows that sampling stays near: chosen per class, encoded, with neighbours."""
 
 from __future__ import annotations
 
-import warnings
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.stats import rankdata
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 from sklearn.neighbors import NearestNeighbors
 
 if TYPE_CHECKING:
@@ -22,16 +20,12 @@ __all__ = [
     "choose_anchors",
     "column_groups",
     "encode_latent",
-    "fit_forest",
     "latent_neighbours",
 ]
 
 ANCHORS_PER_CLASS = 2_000
 """Real rows kept of each class: bounds a registered model's size and its neighbour search."""
 
-_FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
-_TREES = 32  # of each of the filter's two forests
-_DEPTH = 16
 _APART = 0.5  # columns whose rank correlation averages at most 1 less this may be taken from different rows
 
 
@@ -111,43 +105,3 @@ def column_groups(columns: NDArray[np.float64], weight: NDArray[np.float64]) -> 
     distance = 1 - np.abs(covariance / np.outer(scale, scale)).clip(0, 1)
     tree = linkage(distance[np.triu_indices(width, 1)], "average")
     return (fcluster(tree, _APART, "distance") - 1).astype(np.int32)
-
-
-def fit_forest(
-    features: NDArray[np.float32], classes: NDArray[np.intp], seed: int
-) -> dict[str, NDArray[Any]]:
-    """Fit the filter's two forests and give them as arrays (``forest.*``): nothing is pickled.
-
-    Half of the trees are a random forest's, half are extremely randomised.
-
-    Returns
-    -------
-    dict
-        The nodes of all trees, one after the other: ``roots``, each tree's first node; ``feature`` and
-        ``threshold`` of each node, in float32, rounded down, as what is compared with it is float32;
-        ``children``, left (at most the threshold) and right of each node in turn, ``(2 * nodes,)``;
-        ``value``, each class's share of the training rows there, ``(nodes, C)``. A leaf is its own child.
-    """
-    forests = [make(_TREES, max_depth=_DEPTH, random_state=seed) for make in _FORESTS]
-    # Sums of numbers near float32's ends are no fault, and many classes of one row are no regression.
-    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)
-        trees = [tree.tree_ for forest in forests for tree in forest.fit(features, classes).estimators_]
-    roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
-    is_leaf = np.concatenate([tree.children_left < 0 for tree in trees])
-    sides = [
-        np.concatenate([getattr(tree, side) + root for tree, root in zip(trees, roots, strict=True)])
-        for side in ("children_left", "children_right")
-    ]
-    exact = np.concatenate([tree.threshold for tree in trees])
-    threshold = exact.astype(np.float32)
-    threshold = np.where(threshold > exact, np.nextafter(threshold, np.float32(-np.inf)), threshold)
-    return {
-        "forest.roots": roots.astype(np.uint32),
-        "forest.feature": np.where(is_leaf, 0, np.concatenate([tree.feature for tree in trees])).astype(
-            np.uint32
-        ),
-        "forest.threshold": np.where(is_leaf, np.float32(np.inf), threshold),
-        "forest.children": np.where(is_leaf, np.arange(len(is_leaf)), sides).T.astype(np.uint32).reshape(-1),
-        "forest.value": np.concatenate([tree.value[:, 0, :] for tree in trees]).astype(np.float32),
-    }

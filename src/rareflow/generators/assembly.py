@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from rareflow.generators.anchors import column_groups, encode_latent, fit_forest, latent_neighbours
+from rareflow.generators.anchors import column_groups, encode_latent, latent_neighbours
 from rareflow.generators.codec import Codec, Encoded, category_entry
-from rareflow.generators.portable import PortableGenerator, forest_features
+from rareflow.generators.filter import fit_filter
+from rareflow.generators.portable import PortableGenerator
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -83,7 +84,7 @@ def assemble(
         "sampling": sampling,
     }
     if sampling["filter"]:
-        tensors |= _filter(PortableGenerator(spec, tensors), classes, int(seed.generate_state(1)[0]))
+        tensors |= fit_filter(PortableGenerator(spec, tensors), classes, int(seed.generate_state(1)[0]))
     return PortableGenerator(spec, tensors)
 
 
@@ -99,18 +100,3 @@ def _grouped(
             values[:, j] = anchors.modes[:, entry["block"]]
     groups = column_groups(values, weight).tolist()
     return [entry | {"group": group} for entry, group in zip(columns, groups, strict=True)]
-
-
-def _filter(unfiltered: PortableGenerator, classes: NDArray[np.intp], seed: int) -> dict[str, NDArray[Any]]:
-    """Fit the filter's forests on the anchors and on forged rows.
-
-    A class of n anchors beside a largest of m is grown to the square root of n m: a forest that saw ten rows
-    of it would keep only what lies next to them.
-    """
-    counts, rng = np.bincount(classes), np.random.default_rng(seed)
-    wanted = np.sqrt(counts * float(counts.max())).round().astype(int) - counts
-    draws = [unfiltered.draw(index, count, rng, cross=False) for index, count in enumerate(wanted)]
-    scalars = np.hstack([unfiltered.tensors["anchors.raw"].T, *(draw.scalars for draw in draws)])
-    modes = np.hstack([unfiltered.tensors["anchors.modes"].T, *(draw.modes for draw in draws)])
-    kinds = np.concatenate([classes, np.repeat(np.arange(len(counts)), wanted)])
-    return fit_forest(forest_features(scalars, modes).T, kinds, seed)

@@ -1,0 +1,82 @@
+"""The filter: two forests that prefer the forged rows which they give to their own class.
+
+They are fitted here and judge in `rareflow.generators.portable`, which stands alone.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+
+from rareflow.generators.portable import forest_features
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from rareflow.generators.portable import PortableGenerator
+
+__all__ = ["fit_filter", "fit_forest"]
+
+_FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
+_TREES = 32  # of each of the two
+_DEPTH = 16
+
+
+def fit_filter(
+    unfiltered: PortableGenerator, classes: NDArray[np.intp], seed: int
+) -> dict[str, NDArray[Any]]:
+    """Fit the filter's forests on the anchors and on forged rows.
+
+    A class of n anchors beside a largest of m is grown to the square root of n m: a forest that saw ten rows
+    of it would keep only what lies next to them.
+    """
+    counts, rng = np.bincount(classes), np.random.default_rng(seed)
+    wanted = np.sqrt(counts * float(counts.max())).round().astype(int) - counts
+    draws = [unfiltered.draw(index, count, rng, cross=False) for index, count in enumerate(wanted)]
+    scalars = np.hstack([unfiltered.tensors["anchors.raw"].T, *(draw.scalars for draw in draws)])
+    modes = np.hstack([unfiltered.tensors["anchors.modes"].T, *(draw.modes for draw in draws)])
+    kinds = np.concatenate([classes, np.repeat(np.arange(len(counts)), wanted)])
+    return fit_forest(forest_features(scalars, modes).T, kinds, seed)
+
+
+def fit_forest(
+    features: NDArray[np.float32], classes: NDArray[np.intp], seed: int
+) -> dict[str, NDArray[Any]]:
+    """Fit the filter's two forests and give them as arrays (``forest.*``): nothing is pickled.
+
+    Half of the trees are a random forest's, half are extremely randomised.
+
+    Returns
+    -------
+    dict
+        The nodes of all trees, one after the other: ``roots``, each tree's first node; ``feature`` and
+        ``threshold`` of each node, in float32, rounded down, as what is compared with it is float32;
+        ``children``, left (at most the threshold) and right of each node in turn, ``(2 * nodes,)``;
+        ``value``, each class's share of the training rows there, ``(nodes, C)``. A leaf is its own child.
+    """
+    forests = [make(_TREES, max_depth=_DEPTH, random_state=seed) for make in _FORESTS]
+    # Sums of numbers near float32's ends are no fault, and many classes of one row are no regression.
+    with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)
+        trees = [tree.tree_ for forest in forests for tree in forest.fit(features, classes).estimators_]
+    roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
+    is_leaf = np.concatenate([tree.children_left < 0 for tree in trees])
+    sides = [
+        np.concatenate([getattr(tree, side) + root for tree, root in zip(trees, roots, strict=True)])
+        for side in ("children_left", "children_right")
+    ]
+    exact = np.concatenate([tree.threshold for tree in trees])
+    threshold = exact.astype(np.float32)
+    threshold = np.where(threshold > exact, np.nextafter(threshold, np.float32(-np.inf)), threshold)
+    return {
+        "forest.roots": roots.astype(np.uint32),
+        "forest.feature": np.where(is_leaf, 0, np.concatenate([tree.feature for tree in trees])).astype(
+            np.uint32
+        ),
+        "forest.threshold": np.where(is_leaf, np.float32(np.inf), threshold),
+        "forest.children": np.where(is_leaf, np.arange(len(is_leaf)), sides).T.astype(np.uint32).reshape(-1),
+        "forest.value": np.concatenate([tree.value[:, 0, :] for tree in trees]).astype(np.float32),
+    }

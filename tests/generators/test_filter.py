@@ -1,0 +1,134 @@
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
+
+from rareflow.generators import filter as forests
+from rareflow.generators.filter import fit_forest
+from rareflow.generators.portable import Draw, PortableGenerator, forest_features
+from tests.generators.tables import mixed, untrained
+
+X, Y = mixed()
+COUNTS = np.array([106, 2, 11, 1])  # of common, pair, rare, single
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """What the filter's forests were fitted on, and which forged rows were drawn crossed."""
+    told = {"crossed": []}
+    fit, draw = forests.fit_forest, PortableGenerator.draw
+
+    def listen(features, kinds, seed):
+        told.update(features=features, kinds=kinds)
+        return fit(features, kinds, seed)
+
+    def watch(self, index, count, rng, temperature=1.0, *, cross=True):
+        told["crossed"].append(cross)
+        return draw(self, index, count, rng, temperature, cross=cross)
+
+    monkeypatch.setattr(forests, "fit_forest", listen)
+    monkeypatch.setattr(PortableGenerator, "draw", watch)
+    return told
+
+
+@pytest.mark.parametrize("mode", ["crossover", "residual", "prior"])
+def test_the_filter_learns_the_real_rows_and_forged_ones_to_the_geometric_mean_with_the_largest(seen, mode):
+    tensors = untrained(X, Y, mode=mode, filter=True)[0].tensors
+    real = forest_features(tensors["anchors.raw"].T, tensors["anchors.modes"].T).T
+    assert (seen["features"][: len(X)] == real).all()
+    assert (seen["kinds"][: len(X)] == np.repeat(np.arange(4), COUNTS)).all()
+    assert np.bincount(seen["kinds"]).tolist() == np.sqrt(COUNTS * 106).round().tolist()
+
+
+def test_the_filter_learns_no_crossed_row(seen):
+    untrained(X, Y, mode="crossover", filter=True)
+    assert seen["crossed"] == [False] * 4
+
+
+def test_the_filter_learns_copies_of_a_class_of_one_row(seen):
+    untrained(X, Y, mode="crossover", filter=True)
+    own = seen["features"][seen["kinds"] == 3]
+    assert len(own) == 10
+    assert (own == own[0]).all()
+
+
+def test_the_filter_learns_nothing_forged_of_one_class_alone_or_of_equal_ones(seen):
+    for labels in (["only"] * 120, ["a", "b"] * 60, [f"{row}" for row in range(120)]):
+        untrained(X, pd.Series(labels, name="attack"), mode="crossover", filter=True)
+        assert len(seen["kinds"]) == 120
+
+
+def test_the_filter_s_forests_know_every_class(seen):
+    generator = untrained(X, Y, mode="crossover", filter=True)[0]
+    assert generator.tensors["forest.value"].shape[1] == len(generator.classes)
+    assert set(seen["kinds"].tolist()) == {0, 1, 2, 3}
+
+
+def test_without_a_filter_no_forest_is_kept():
+    assert not [name for name in untrained(X, Y, filter=False)[0].tensors if name.startswith("forest.")]
+
+
+def walker_of(forest):
+    """A generator that judges rows by a forest of its own."""
+    generator = untrained(*mixed())[0]
+    generator._forest = {name.removeprefix("forest."): values for name, values in forest.items()}
+    return generator
+
+
+def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_any_row():
+    rng = np.random.default_rng(0)
+    features = 2.0 * rng.integers(0, 10, (400, 4)).astype(np.float32)  # thresholds are odd numbers, then
+    classes = (features[:, :2].sum(axis=1) > 20).astype(int)
+    classes[(features[:, 2] > 12) & (rng.random(400) < 0.8)] = 2
+    walker = walker_of(fit_forest(features, classes, 5))
+    references = [
+        maker(forests._TREES, max_depth=forests._DEPTH, random_state=5).fit(features, classes)
+        for maker in (RandomForestClassifier, ExtraTreesClassifier)
+    ]
+
+    rows = rng.integers(-1, 21, (3_000, 4))  # every second number stands on a threshold
+    draw = Draw(rows.T, np.empty((0, 3_000)))
+    found = np.stack([walker._is_own(draw, index) for index in range(3)], axis=1)
+    share = sum(reference.predict_proba(rows) for reference in references)
+    ranked = np.sort(share, axis=1)
+    clear = ranked[:, -1] - ranked[:, -2] > 1e-6  # our leaves are float32: a tie may fall either way
+    assert clear.mean() > 0.95
+    assert (found == (share == share.max(axis=1, keepdims=True)))[clear].all()
+    assert found[clear].any(axis=0).all()
+
+
+def test_forests_of_one_class_and_one_feature_are_leaves_that_give_every_row_to_it():
+    forest = fit_forest(np.arange(6.0, dtype=np.float32)[:, None], np.zeros(6, dtype=np.intp), 0)
+    walker = walker_of(forest)
+    assert (forest["forest.children"].reshape(-1, 2)[:, 0] == np.arange(len(forest["forest.roots"]))).all()
+    assert walker._is_own(Draw(np.array([[-9.0, 9.0]]), np.empty((0, 2))), 0).tolist() == [True, True]
+
+
+def test_a_forest_sees_missing_and_huge_numbers_as_finite_ones():
+    features = forest_features(np.array([[np.nan], [1e300], [-1e300]]), np.array([[3]]))
+    assert features.dtype == np.float32
+    assert np.isfinite(features).all()
+    assert features[[0, 3], 0].tolist() == [0.0, 3.0]
+
+
+@pytest.mark.parametrize("spread", [1, 40])  # all rows on one side of most nodes, and on both
+def test_rows_that_leave_the_vote_early_are_judged_as_if_every_tree_had_voted(spread):
+    rng = np.random.default_rng(1)
+    features = rng.integers(0, 40, (600, 5)).astype(np.float32)
+    classes = (features[:, 0] // 10 + (rng.random(600) < 0.3)).astype(int)  # many a leaf is divided
+    forest = fit_forest(features, classes, 0)
+    draw = Draw(rng.integers(0, spread, (3, 999)) * 1.0, rng.integers(0, spread, (2, 999)))
+    x, rows = forest_features(draw.scalars, draw.modes), np.arange(999)
+    votes = np.zeros((999, classes.max() + 1), np.float32)
+    for root in forest["forest.roots"]:
+        node = np.full(999, root)
+        for _ in range(forests._DEPTH):
+            is_right = x[forest["forest.feature"][node], rows] > forest["forest.threshold"][node]
+            node = forest["forest.children"].reshape(-1, 2)[node, is_right.astype(int)]
+        votes += forest["forest.value"][node]
+    walker = walker_of(forest)
+    walker.classes = [str(kind) for kind in range(votes.shape[1])]
+    for own in range(votes.shape[1]):
+        expected = votes[:, own] >= np.delete(votes, own, axis=1).max(axis=1)
+        assert (walker._is_own(draw, own) == expected).all()
+        assert spread == 1 or 0 < expected.mean() < 1
