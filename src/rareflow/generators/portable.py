@@ -1003,7 +1003,7 @@ def _judge(
     votes: Array,
     lead: Array,
 ) -> None:  # pragma: no cover - compiled
-    """Write by how much a class leads the best other when the trees of `anchors.fit_forest` vote, ``(N,)``.
+    """Write by how much a class leads the best other when the trees of `filter.fit_forest` vote, ``(N,)``.
 
     All trees of a stage add up their votes for rows ``(F, N)``; then the rows leave that others cannot turn.
     """

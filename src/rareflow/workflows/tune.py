@@ -19,7 +19,7 @@ from rareflow.tracking.store import is_missing, prepare_store
 from rareflow.tuning.plots import study_figures, trial_table
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.winner import Winner, choose
-from rareflow.workflows.cluster import check_scheduler, work_on_cluster
+from rareflow.workflows.cluster import check_scheduler
 from rareflow.workflows.fitting import fit_generator
 from rareflow.workflows.outcome import told
 from rareflow.workflows.progress import say
@@ -27,6 +27,7 @@ from rareflow.workflows.quality import log_quality
 from rareflow.workflows.scoring import log_data, score
 from rareflow.workflows.settings import Settings, check_launcher, limit_threads
 from rareflow.workflows.studying.briefing import Briefing
+from rareflow.workflows.studying.cluster import work_on_cluster
 from rareflow.workflows.studying.conclusion import conclusion
 from rareflow.workflows.studying.launchers import values_in_processes, work_in_processes
 from rareflow.workflows.studying.model_card import model_card

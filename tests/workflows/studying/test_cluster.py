@@ -17,8 +17,7 @@ from mlflow import MlflowClient
 from optuna.trial import TrialState
 
 from rareflow.errors import StoreError
-from rareflow.workflows import cluster
-from rareflow.workflows.studying import briefing
+from rareflow.workflows.studying import briefing, cluster
 from tests.workflows.clusters import dask, dask_cluster
 from tests.workflows.commands import rareflow, workplace
 from tests.workflows.servers import free_port
@@ -112,7 +111,7 @@ def test_where_no_worker_can_work_tune_ends_with_what_one_of_them_said(scheduler
 
 
 def test_a_scheduler_that_does_not_answer_is_refused_before_anything_is_written(folder, monkeypatch):
-    monkeypatch.setattr(cluster, "_ANSWER_S", 0.5)
+    monkeypatch.setattr("rareflow.workflows.cluster._ANSWER_S", 0.5)
     before = set(folder.iterdir())
     address = f"tcp://127.0.0.1:{free_port()}"
     ended = rareflow(*TUNE, "--launcher", "dask", "--scheduler", address)
