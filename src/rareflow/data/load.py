@@ -188,7 +188,8 @@ def _plan(source: Source, wanted: _Wanted) -> tuple[list[checks.Step], list[str]
     notes += named
     names = _apply(steps, facts.labels)[wanted.label].astype("str")
     head = _apply(steps, source.head)
-    checks.check_features(features, wanted.label, facts.empty)
+    if features or not wanted.surplus:  # of a test file it is said which columns it lacks
+        checks.check_features(features, wanted.label, facts.empty)
     check_columns(head, wanted.categorical, wanted.label, source)
     steps.append(checks.declare_categories(head, wanted.categorical, wanted.label, facts.values))
     infinite, done = checks.settle_infinities(facts, wanted.infinities)
