@@ -356,10 +356,12 @@ def test_the_defaults_of_train_are_those_of_the_generator():
     assert {name: given[name] for name in params} == params
 
 
-def test_an_option_given_twice_is_refused_because_only_one_would_count(folder):
+def test_columns_given_in_pieces_are_refused_because_only_the_last_would_count(folder):
     frame().to_csv(folder / "t.csv", index=False)
     words = ("prepare", "--data", "t.csv", "--label", "result", "--out", "u.csv", "--drop", "length")
-    assert "--drop is given twice; give it once" in refused(folder, *words, "--drop=pressure")
+    assert "--drop is given twice; give all columns at once, as in --drop a,b" in refused(
+        folder, *words, "--drop=pressure"
+    )
 
 
 def test_a_file_that_is_read_is_not_written_over(folder):

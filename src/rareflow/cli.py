@@ -613,10 +613,11 @@ def main(arguments: list[str] | None = None) -> NoReturn:
 
 
 def _check_repeated(words: Sequence[str]) -> None:
-    """Refuse an option that is given twice, of which only the last would count."""
-    options = [word.partition("=")[0] for word in words if word.startswith("--")]
-    if twice := [option for option in options if options.count(option) > 1]:
-        raise ConfigError(f"{twice[0]} is given twice; give it once, several names as in {twice[0]} a,b")
+    """Refuse a list of columns in pieces, of which only the last would count, as of every option."""
+    given = [word.partition("=")[0] for word in words]
+    for option in ("--drop", "--categorical"):
+        if given.count(option) > 1:
+            raise ConfigError(f"{option} is given twice; give all columns at once, as in {option} a,b")
 
 
 def _fail(err: Exception, *, is_raised: bool) -> int:
