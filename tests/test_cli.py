@@ -427,7 +427,6 @@ def test_without_words_the_help_is_shown():
 def test_commands_load_no_heavy_library_that_they_do_not_need(commands, heavy):
     script = f"""\
 import sys
-from rareflow import cli
 from rareflow.cli import main
 for words in {commands}:
     try:

@@ -47,6 +47,9 @@ def values(table, column="svc"):
         (["80", "443", "22", ""], ["80", "http"], [80.0, "http"]),
         (["true", "false"], ["true", "x"], [True, "x"]),
         (["80", "080", "x", "y"], ["80", "x"], ["80", "x"]),
+        (["80", "080", "x", "y"], ["80", "22"], ["80", "22"]),
+        (["0", "00"], ["0", "0"], ["0", "0"]),
+        (["0", "00"], ["00", "00"], ["00", "00"]),
         (["a", "b"], ["7.0", "8"], ["7", "8"]),
     ],
 )
@@ -67,9 +70,9 @@ def test_a_table_read_alike_stays_as_it_is(load):
     ("train", "test", "complaint"),
     [
         (
-            ["80", "080", "x", "y"],
-            ["80", "22"],
-            "holds 80 in the test file, which is '080' and '80' in the training table",
+            ["80", "80.0", "x", "y"],
+            ["80.0", "22.5"],
+            "holds 80.0 in the test file, which is '80' and '80.0' in the training table",
         ),
         (
             ["80", "22"],

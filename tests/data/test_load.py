@@ -197,6 +197,33 @@ def test_dropping_infinite_values_never_takes_a_whole_class(refusal, frame):
     )
 
 
+def test_a_class_of_infinite_values_that_nobody_needs_is_noted(load, frame):
+    frame = frame.assign(rate=[np.inf, 1.0, 2.0, 1.0], label=["a", "b", "c", "b"])
+    said = "No row is left of the classes 'a': each has an infinite value."
+    pair = pd.concat([frame, frame[1:]])
+    assert said in load(pair, infinities="drop", rare_classes="drop").notes
+    assert said in load(frame, infinities="drop", test_of=list(frame)).notes
+
+
+def test_what_a_test_file_has_besides_is_left_out_whatever_it_is(tmp_path, frame):
+    columns = list(frame)
+    nested = frame.assign(meta=[[1], [2], [3], [4]])
+    nested.to_parquet(tmp_path / "nested.parquet")
+    assert list(load_table(str(tmp_path / "nested.parquet"), label="label", test_of=columns).frame) == columns
+    for name, part in (("a", frame), ("b", frame.assign(day="Friday", **{"label.1": "x"}))):
+        (tmp_path / "days").mkdir(exist_ok=True)
+        part.to_csv(tmp_path / "days" / f"{name}.csv", index=False)
+    assert list(load_table(str(tmp_path / "days"), label="label", test_of=columns).frame) == columns
+
+
+def test_an_identifier_that_one_file_lacks_is_noted_as_left_out(tmp_path):
+    (tmp_path / "days").mkdir()
+    rows = pd.DataFrame({"x": [1, 2], "attack_cat": ["Normal", "DoS"]})
+    rows.to_csv(tmp_path / "days" / "a.csv", index=False)
+    rows.assign(id=[1, 2]).to_csv(tmp_path / "days" / "b.csv", index=False)
+    assert "Identifiers were left out: id." in load_table(str(tmp_path / "days"), recipe="unsw-nb15").notes
+
+
 def test_many_classes_of_one_row_are_called_a_measurement(refusal, frame):
     lone = pd.concat([frame, pd.concat([frame[:1]] * 101).assign(label=[f"c{i}" for i in range(101)])])
     assert refusal(lone).endswith("so many classes are rather a measurement: give --label another column")

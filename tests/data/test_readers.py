@@ -157,10 +157,27 @@ def test_names_that_numbers_tell_apart_as_well_are_numbers(tmp_path):
     assert frame["port"].dropna().tolist() == [80, 443]
 
 
+def test_names_are_written_alike_in_all_files_of_a_table(tmp_path):
+    write(tmp_path / "1.csv", "v,y\n1.0,a\n2.0,b\n")
+    write(tmp_path / "2.csv", "v,y\n1.0,a\n1,b\n")
+    opened = open_source(str(tmp_path), written=["v"])
+    assert pd.concat(opened.frames())["v"].tolist() == ["1.0", "2.0", "1.0", "1"]
+
+
+def test_names_with_gaps_lose_no_digit_and_nan_is_no_name(tmp_path):
+    large = [2**53, 2**53 + 1]
+    path = write(tmp_path / "t.csv", "id,port,y\n" + "".join(f"{each},80,a\n" for each in large) + ",NAN,b\n")
+    (frame,) = open_source(path, written=["id", "port"]).frames()
+    assert frame["id"].dropna().tolist() == [str(each) for each in large]
+    assert frame["port"].dropna().tolist() == [80.0, 80.0]
+
+
 def test_whole_numbers_of_64_bits_keep_all_of_them(tmp_path):
     values = [2**63 + 1, 2**64 - 1, 5]
     frame = read_frame(write(tmp_path / "t.csv", "n,y\n" + "".join(f"{value},a\n" for value in values)))
     assert frame["n"].tolist() == values
+    lines = "".join(f"x, {value}\n" for value in values)
+    assert read_frame(write(tmp_path / "t.csv", "y,n\n" + lines))["n"].tolist() == values
     for other in ("-1", "0.5", "1e19"):
         frame = read_frame(write(tmp_path / "t.csv", f"n,y\n{2**63},a\n{other},b\n"))
         assert frame["n"].tolist() == [float(2**63), float(other)]
@@ -175,6 +192,14 @@ def test_a_quote_that_nobody_closes_is_refused_with_its_row(tmp_path):
     assert said.endswith("a double quote that nobody closes made one value of them: remove it")
 
 
+@pytest.mark.parametrize("payload", ["GET /a,b\nHost: x", "a, b\nc, d\ne, f", "\n,\n,\n"])
+def test_text_of_several_lines_is_a_value_whatever_its_commas(tmp_path, payload):
+    for further in (1, 2, 4):
+        header = ",".join(["payload", *(f"x{i}" for i in range(further))])
+        lines = f'{header}\n"{payload}"{",1" * further}\n'
+        assert read_frame(write(tmp_path / "t.csv", lines))["payload"][0] == payload.strip()
+
+
 def test_text_of_several_lines_is_a_value(tmp_path):
     frame = read_frame(write(tmp_path / "t.csv", 'a,payload,b,y\n1,"GET /\nHost: x, y",2,n\n'))
     assert frame["payload"][0] == "GET /\nHost: x, y"
@@ -184,6 +209,8 @@ def test_lines_in_utf_8_among_others_that_are_not_are_read_as_such(tmp_path):
     name = "Web Attack \u2013 XSS"
     content = b"a,label\n" + b"".join(f"1,{name}\n".encode(code) for code in ("utf-8", "cp1252"))
     assert read_frame(write(tmp_path / "t.csv", content))["label"].tolist() == [name] * 2
+    spoiled = content + "1,\u00c1\n".encode()  # its second byte is none of cp1252
+    assert read_frame(write(tmp_path / "t.csv", spoiled))["label"].tolist() == [name, name, "\u00c1"]
 
 
 def test_lines_that_begin_with_a_hash_are_refused_with_the_remedy(tmp_path):
@@ -196,7 +223,7 @@ def test_columns_that_nobody_will_use_need_not_be_in_every_file(tmp_path):
     write(tmp_path / "b.csv", "x,y,time\n2,b,9\n")
     opened = open_source(str(tmp_path), drop=["time", "Flow ID", "absent"])
     assert pd.concat(opened.frames()).to_dict("list") == {"x": [1, 2], "y": ["a", "b"]}
-    assert opened.columns == ["x", "y", "time", "Flow ID"]
+    assert opened.columns == ["x", "y", "Flow ID", "time"]
 
 
 @pytest.mark.parametrize("batch_rows", [1, 2, 100])

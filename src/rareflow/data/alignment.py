@@ -132,10 +132,12 @@ def _shown(values: Sequence[Any]) -> str:
 
 def _written(own: Sequence[Any], known: Sequence[Any], *, as_text: bool) -> list[list[Any]]:
     """Give for each value those known that it may be; else itself, as text if that is wanted."""
-    return [
-        same or [as_written(value) if as_text else value]
-        for value, same in zip(own, _counterparts(own, known), strict=True)
-    ]
+    found = []
+    for value, same in zip(own, _counterparts(own, known), strict=True):
+        # Of 0, 00 and 0.0 a whole number 0 is what is written so, or it would have stayed text.
+        is_exact = isinstance(value, int) and str(value) in same
+        found.append([str(value)] if is_exact else same or [as_written(value) if as_text else value])
+    return found
 
 
 def _counterparts(own: Sequence[Any], known: Sequence[Any]) -> list[list[Any]]:

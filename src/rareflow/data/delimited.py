@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import isinf
+from math import isinf, isnan
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -11,7 +11,6 @@ import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
 from rareflow.data.names import unique_names
-from rareflow.data.source import own_buffer
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,24 +19,33 @@ if TYPE_CHECKING:
 
 __all__ = ["parse_csv"]
 
+_FEW = 3  # commas of a line that text may well have
+_EXACT = 2**53  # a whole number in a column with gaps becomes a float
 _MISSING = [*pa_csv.ConvertOptions().null_values, " "]
 
 
 def parse_csv(
-    text: bytes, path: Path, notes: list[str], *, written: Collection[str] = (), known: Sequence[str] = ()
+    content: pa.Buffer,
+    path: Path,
+    notes: list[str],
+    *,
+    written: Collection[str] = (),
+    text: Collection[str] = (),
+    known: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Parse comma-separated values; pyarrow, unlike pandas, refuses a row that is too short.
 
     Parameters
     ----------
-    text
+    content
         The file's content, in UTF-8.
     path
         The file, for messages.
     notes
         Takes a sentence for what was tolerated.
-    written
-        Columns whose numbers are names: where numbers would not tell 01 from 1, they stay text.
+    written, text
+        Columns whose numbers are names: where numbers would not be written as the file has them, 01 for one,
+        they stay text; and those that are text in any case.
     known
         The columns' names where the first line names none.
 
@@ -47,7 +55,6 @@ def parse_csv(
         If it has no header and is not of the known columns, is not separated by commas, or a quote that
         nobody closes swallows lines.
     """
-    content = own_buffer(text)
     table = _parsed(content, path)
     header = [name.strip() for name in table.column_names]
     has_header = not _looks_like_values(header)
@@ -60,10 +67,12 @@ def parse_csv(
     _check_quotes(table, path)
     for place, name in enumerate(names):
         column = table.column(place)
-        if name in written or _is_beyond_int64(column):
-            own_text = _parse(content, f"f{place}").column(0).slice(int(has_header))
-            better = _as_written(column, own_text) if name in written else _whole(column, own_text)
-            table = table.set_column(place, name, better)
+        is_name = name in written and not pa.types.is_string(column.type)
+        if is_name or _is_beyond_int64(column):
+            as_text = _parse(content, f"f{place}").column(0).slice(int(has_header))
+            column = _whole(column, as_text)
+            is_kept = is_name and (name in text or not _is_written_so(column, as_text))
+            table = table.set_column(place, name, as_text if is_kept else column)
     frame = table.to_pandas()
     if not header[0] and (frame[names[0]] == frame.index).all():
         notes.append(f"{path.name} begins with an unnamed column that counts the rows; it was left out.")
@@ -107,16 +116,17 @@ def _check_known(header: Sequence[str], known: Sequence[str], path: Path) -> Non
 
 def _check_quotes(table: pa.Table, path: Path) -> None:
     """Refuse text that holds whole lines of the table, as a quote that nobody closes makes it."""
+    commas = table.num_columns - 1
     for name, column in zip(table.column_names, table.columns, strict=True):
-        if not pa.types.is_string(column.type):
+        if commas < _FEW or not pa.types.is_string(column.type):
             continue
         for row in pc.indices_nonzero(pc.match_substring(column, "\n").combine_chunks()).to_pylist():
             value = str(column[row])
-            ends = value.count("\n")
-            if value.count(",") >= ends * (table.num_columns - 1):
+            inner = value.split("\n")[1:-1]
+            if inner and all(line.count(",") == commas for line in inner):
                 raise DataError(
-                    f"{path}: column {name!r} of row {row + 1} holds {ends + 1} lines, {value[:60]!r} ...; a "
-                    "double quote that nobody closes made one value of them: remove it"
+                    f"{path}: column {name!r} of row {row + 1} holds {len(inner) + 2} lines, {value[:60]!r} "
+                    "...; a double quote that nobody closes made one value of them: remove it"
                 )
 
 
@@ -147,25 +157,27 @@ def _is_beyond_int64(column: pa.ChunkedArray) -> bool:
 
 
 def _whole(column: pa.ChunkedArray, text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Give the whole numbers that a column of floats was written as, if it was."""
+    """Give the whole numbers of 64 bits that a column of floats was written as, if it was."""
+    if not _is_beyond_int64(column):
+        return column
     try:
-        return text.cast(pa.uint64())
+        return pc.utf8_trim_whitespace(text).cast(pa.uint64())
     except pa.ArrowInvalid:
         return column
 
 
-def _as_written(column: pa.ChunkedArray, text: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Give a column as text where its numbers or times would name classes not as the file does."""
-    if pa.types.is_string(column.type):
-        return column
+def _is_written_so(column: pa.ChunkedArray, text: pa.ChunkedArray) -> bool:
+    """Tell whether a column's numbers, truth values or times name what its text does."""
     written = {str(value).strip() for value in text.unique().to_pylist() if value is not None}
-    found = (value for value in column.unique().to_pylist() if value is not None)
-    values = {value for value in found if value == value}  # noqa: PLR0124 - NaN is no class
-    if pa.types.is_floating(column.type) or pa.types.is_boolean(column.type):
-        is_same = len(written) == len(values) and not any(map(isinf, values))
-    else:
-        is_same = written == {str(value) for value in values}
-    return column if is_same else text
+    values = [value for value in column.unique().to_pylist() if value is not None]
+    if pa.types.is_boolean(column.type):
+        return len(written) == len(values)
+    if not pa.types.is_floating(column.type):
+        exact = all(abs(value) <= _EXACT for value in values if isinstance(value, int))
+        return written == {str(value) for value in values} and (exact or not column.null_count)
+    numbers = {value for value in values if not isnan(value)}
+    names = [name for name in written if not isnan(float(name))]
+    return len(names) == len(numbers) and not any(map(isinf, numbers))
 
 
 def _looks_like_values(header: list[str]) -> bool:

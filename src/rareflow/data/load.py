@@ -123,20 +123,29 @@ def open_table(
     known = _find_recipe(data, recipe)
     label = (label or "").strip() or (known.label if known else "")
     declared = tuple(categorical) or (known.categorical if known else ())
-    source = _open(data, rows, seed, known, written=(label, *declared), drop=drop)
-    target = find_label(source.head, label, drop)
-    if not test_of:  # a test file may lack what is to be left out
+    source = _open(data, rows, seed, known, written=(label, *declared), drop=drop, only=test_of)
+    surplus = tuple(name for name in source.head.columns if test_of and name not in (*test_of, *drop))
+    target = find_label(source.head, label, (*drop, *surplus))
+    if not test_of:  # a test file may lack what is to be left out, and which other columns is said later
         check_names(source.columns, drop, "--drop")
-    check_names(source.columns, categorical, "--categorical")
+        check_names(source.columns, categorical, "--categorical")
     wanted = _Wanted(
         target,
         known,
         tuple(drop),
-        tuple(name for name in source.head.columns if test_of and name not in (*test_of, *drop)),
+        surplus,
         declared,
         infinities or (known.infinities if known else ""),
     )
     steps, notes, counts = _plan(source, wanted)
+    if gone := [repr(name) for name, count in counts.items() if not count]:
+        if not test_of and rare_classes != "drop":
+            raise DataError(
+                f"--infinities drop leaves no row of the classes {shown_names(gone)}: each has an infinite "
+                "value; take --infinities missing, or leave the column out with --drop"
+            )
+        notes.append(f"No row is left of the classes {shown_names(gone)}: each has an infinite value.")
+        counts = {name: count for name, count in counts.items() if count}
     fate, settled = checks.settle_rare_classes(counts, "keep" if test_of else rare_classes or "error")
     counts = checks.settled_counts(counts, fate)
     if not test_of:
@@ -195,14 +204,7 @@ def _plan(source: Source, wanted: _Wanted) -> tuple[list[checks.Step], list[str]
     infinite, done = checks.settle_infinities(facts, wanted.infinities)
     notes += done
     checks.check_labels(facts, source.place)
-    counts = _counts(names, facts.label_rows)
-    if gone := [name for name, count in counts.items() if not count]:
-        shown = shown_names([repr(name) for name in gone])
-        raise DataError(
-            f"--infinities drop leaves no row of the classes {shown}: each has an infinite value; take "
-            "--infinities missing, or leave the column out with --drop"
-        )
-    return [*steps, infinite], notes, counts
+    return [*steps, infinite], notes, _counts(names, facts.label_rows)
 
 
 def _columns(source: Source, wanted: _Wanted, labels: pd.Series) -> tuple[list[checks.Step], list[str]]:
@@ -210,7 +212,7 @@ def _columns(source: Source, wanted: _Wanted, labels: pd.Series) -> tuple[list[c
     steps: list[checks.Step] = []
     notes: list[str] = []
     if wanted.recipe:
-        cleaning = wanted.recipe.cleaning(labels, source.head.columns)
+        cleaning = wanted.recipe.cleaning(labels, source.columns)
         steps.append(cleaning)
         notes += cleaning.notes
     identifiers = wanted.recipe.identifiers if wanted.recipe else ()
@@ -254,13 +256,14 @@ def _open(
     *,
     written: Sequence[str],
     drop: Sequence[str],
+    only: Sequence[str],
 ) -> Source:
     """Open a source, or simulate the built-in one."""
     if data != SIMULATED:
         if rows is not None:
             raise ConfigError(f"--rows {rows} is for --data {SIMULATED} only; leave it out")
         names, identifiers = (recipe.columns, recipe.identifiers) if recipe else ((), ())
-        return open_source(data, written=written, drop=(*drop, *identifiers), names=names)
+        return open_source(data, written=written, drop=(*drop, *identifiers), only=only, names=names)
     # The simulator is imported here because few tables are simulated.
     from rareflow.data.simulator import simulate_gas_pipeline  # noqa: PLC0415
 

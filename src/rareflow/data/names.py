@@ -66,10 +66,10 @@ def find_label(frame: pd.DataFrame, label: str, dropped: Sequence[str]) -> str:
             f"no label column is given; add --label NAME, as in --label {shlex.quote(frame.columns[-1])} "
             "(the last column)"
         )
-    if label not in frame.columns:
-        raise DataError(f"no label column {label!r}{_near(label, frame.columns)}")
     if label in dropped:
         raise DataError(f"the column {label!r} is given twice, as --label and in --drop; take it out of one")
+    if label not in frame.columns:
+        raise DataError(f"no label column {label!r}{_near(label, frame.columns)}")
     second = f"{label}.1"
     if second in frame.columns and second not in dropped:
         raise DataError(

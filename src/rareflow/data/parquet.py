@@ -21,7 +21,7 @@ from rareflow.data.source import first_line
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 __all__ = ["ParquetPart", "settle_objects"]
@@ -66,8 +66,8 @@ class ParquetPart:
     ----------
     path
         The file.
-    drop
-        Columns that nobody will use: nested ones among them are not read.
+    unwanted
+        Tells of a column whether nobody will use it: nested ones among them are not read.
 
     Attributes
     ----------
@@ -81,17 +81,17 @@ class ParquetPart:
     Raises
     ------
     DataError
-        If columns are nested and not to be dropped, names occur twice, or what pandas noted in the file
+        If columns are nested and wanted, names occur twice, or what pandas noted in the file
         cannot be read.
     """
 
-    def __init__(self, path: Path, drop: Collection[str] = ()) -> None:
+    def __init__(self, path: Path, unwanted: Callable[[str], bool] = lambda _: False) -> None:
         self.path = path
         with self._open() as file:
             schema, written = file.schema_arrow, file.schema_arrow.pandas_metadata or {}
             nested = [field.name for field in schema if pa.types.is_nested(field.type)]
-            self.left_out = tuple(name for name in nested if name in drop)
-            _check(schema, [name for name in nested if name not in drop], path)
+            self.left_out = tuple(filter(unwanted, nested))
+            _check(schema, [name for name in nested if not unwanted(name)], path)
             self._read = [name for name in schema.names if name not in nested]
             self.rows: int = file.metadata.num_rows
             # Parquet forgets that numbers were categories; what pandas noted beside the schema remembers.

@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING
 
 from rareflow.data.arff import parse_arff
 from rareflow.data.delimited import parse_csv
+from rareflow.data.dtypes import is_text, values_dtype
 from rareflow.data.names import unique_names
 from rareflow.data.parquet import ParquetPart, settle_objects
-from rareflow.data.source import Held, Part, Source, readable
+from rareflow.data.source import Held, Part, Source, own_buffer, readable
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     import pandas as pd
 
@@ -36,7 +37,12 @@ _MARKS = {
 
 
 def open_source(
-    source: str, *, written: Collection[str] = (), drop: Collection[str] = (), names: Sequence[str] = ()
+    source: str,
+    *,
+    written: Collection[str] = (),
+    drop: Collection[str] = (),
+    only: Collection[str] = (),
+    names: Sequence[str] = (),
 ) -> Source:
     """Open a table to be read frame by frame; what is Parquet is never held whole.
 
@@ -51,9 +57,9 @@ def open_source(
         Several files are read in sorted order and must have the same columns.
     written
         Columns of a CSV whose numbers are names: where numbers would not tell 01 from 1, they stay text.
-    drop
-        Columns that nobody will use; some files may lack them, and nested ones, which only Parquet has, are
-        left out.
+    drop, only
+        Columns that nobody will use, and those that alone will be used; empty: all. Of what nobody will use
+        some files may lack a column, and nested ones, which only Parquet has, are left out.
     names
         The columns of a CSV whose first line names none.
 
@@ -62,9 +68,26 @@ def open_source(
     DataError
         If no such file is found, or one cannot be read, is empty or has other columns than the first.
     """
-    notes: list[str] = []
-    parts = [_open(path, notes, written, drop, names) for path in _find(source)]
-    return Source(parts, tuple(notes), drop)
+
+    def unwanted(name: str) -> bool:
+        return name in drop or bool(only and name not in only)
+
+    def opened(text: Collection[str]) -> Source:
+        notes: list[str] = []
+        parts = [_open(path, notes, written, text, unwanted, names) for path in paths]
+        return Source(parts, tuple(notes), unwanted)
+
+    paths = _find(source)
+    found = opened(())
+    # What is text in one file for telling 01 from 1 is text in all: 1.0 must not be 1 in another.
+    text = [name for name in written if _is_text_in_some(found, name)]
+    return opened(text) if text and all(isinstance(part, Held) for part in found.parts) else found
+
+
+def _is_text_in_some(source: Source, name: str) -> bool:
+    """Tell whether a column is text in some files and not in all."""
+    kinds = {is_text(values_dtype(part.witness[name])) for part in source.parts if name in part.witness}
+    return len(kinds) > 1
 
 
 def _find(source: str) -> list[Path]:
@@ -107,17 +130,23 @@ def _nearby(path: Path) -> str:
 
 
 def _open(
-    path: Path, notes: list[str], written: Collection[str], drop: Collection[str], names: Sequence[str]
+    path: Path,
+    notes: list[str],
+    written: Collection[str],
+    text: Collection[str],
+    unwanted: Callable[[str], bool],
+    names: Sequence[str],
 ) -> Part:
     """Open one file of any known kind."""
     part: Part
     with readable(path):
         if _ending(path) == ".parquet":
-            part = ParquetPart(path, drop)
+            part = ParquetPart(path, unwanted)
         elif _ending(path) == ".arff":
             part = _held(path, parse_arff(_text(path, notes), path))
         else:
-            part = _held(path, parse_csv(_text(path, notes), path, notes, written=written, known=names))
+            content = own_buffer(_text(path, notes))
+            part = _held(path, parse_csv(content, path, notes, written=written, text=text, known=names))
     if not part.rows or part.witness.columns.empty:
         raise DataError(f"{path}: holds no rows; give --data a file with rows below its header")
     return part
@@ -154,16 +183,20 @@ def _text(path: Path, notes: list[str]) -> bytes:
 
 def _decode(content: bytes) -> tuple[str, str]:
     """Decode what is not UTF-8 throughout; its lines that are, as files put together have them, stay so."""
-    try:
-        content.decode("cp1252")
-        encoding = "cp1252"
-    except UnicodeDecodeError:
+    lines = content.split(b"\n")
+    decoded = [_decoded(line, "utf-8") for line in lines]
+    encoding = "cp1252"
+    others = [line for line, text in zip(lines, decoded, strict=True) if text is None]
+    if any(_decoded(line, encoding) is None for line in others):
         encoding = "latin-1"
-    return "\n".join(_decoded(line, encoding) for line in content.split(b"\n")), encoding
+    whole = (
+        line.decode(encoding) if text is None else text for line, text in zip(lines, decoded, strict=True)
+    )
+    return "\n".join(whole), encoding
 
 
-def _decoded(line: bytes, encoding: str) -> str:
+def _decoded(line: bytes, encoding: str) -> str | None:
     try:
-        return line.decode()
-    except UnicodeDecodeError:
         return line.decode(encoding)
+    except UnicodeDecodeError:
+        return None

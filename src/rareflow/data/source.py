@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -18,7 +19,7 @@ from rareflow.data.dtypes import as_written, is_text, values_dtype
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -91,7 +92,7 @@ class Source:
     notes
         What was tolerated when they were opened.
     unwanted
-        Columns that nobody will use: those that not all parts have are left out.
+        Tells of a column whether nobody will use it: such that not all parts have are left out.
 
     Attributes
     ----------
@@ -107,12 +108,15 @@ class Source:
     """
 
     def __init__(
-        self, parts: Sequence[Part], notes: tuple[str, ...] = (), unwanted: Collection[str] = ()
+        self,
+        parts: Sequence[Part],
+        notes: tuple[str, ...] = (),
+        unwanted: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self.parts, self.notes = parts, notes
         heads = [_trimmed(part.witness) for part in parts]
-        everywhere = set.intersection(*(set(head) for head in heads))
-        rare = [name for name in unwanted if name not in everywhere and any(name in head for head in heads)]
+        seen = Counter(str(name) for head in heads for name in head.columns)
+        rare = [name for name, count in seen.items() if count < len(heads) and unwanted(name)]
         heads = [head.drop(columns=rare, errors="ignore") for head in heads]
         self.head = _concatenate([part.path for part in parts], heads).iloc[:0]
         left_out = dict.fromkeys(chain.from_iterable(part.left_out for part in parts))

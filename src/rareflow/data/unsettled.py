@@ -138,8 +138,9 @@ def _texts(source: Source, names: Sequence[str]) -> dict[str, _Text]:
         for name, text in texts.items():
             text.add(frame, name, names, before)
         before += len(frame)
+    places = {row: source.place(row) for row in {text.row for text in texts.values() if text.is_mixed}}
     for text in texts.values():
-        text.place = source.place(text.row) if text.is_mixed else ""
+        text.place = places.get(text.row, "")
     return texts
 
 

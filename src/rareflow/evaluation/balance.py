@@ -16,12 +16,21 @@ if TYPE_CHECKING:
 
     from rareflow.generators.portable import PortableGenerator
 
-__all__ = ["AMOUNTS", "CLASS_ROWS", "balanced_counts", "boosts", "default_class_rows", "forge", "new_rows"]
+__all__ = [
+    "AMOUNTS",
+    "CLASS_ROWS",
+    "CLASS_SHARE",
+    "balanced_counts",
+    "boosts",
+    "default_class_rows",
+    "forge",
+    "new_rows",
+]
 
 AMOUNTS = (0.0, 0.25, 0.5, 0.75, 1.0)
 """How far towards balance an augmenter may go: 0 is the table as it is, 1 full balance."""
 
-CLASS_ROWS, _SHARE = 700, 1 / 8
+CLASS_ROWS, CLASS_SHARE = 700, 1 / 8
 """Rows that a class is to have at least where nobody chooses, found on inner splits (experiments/LOG.md)."""
 
 
@@ -36,7 +45,7 @@ def default_class_rows(class_counts: Mapping[str, int]) -> int:
     class_counts
         Rows of each class in the training table.
     """
-    return max(CLASS_ROWS, round(_SHARE * max(class_counts.values())))
+    return max(CLASS_ROWS, round(CLASS_SHARE * max(class_counts.values())))
 
 
 def boosts(class_counts: Mapping[str, int], amount: float) -> dict[str, float]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rareflow.errors import ConfigError
 from rareflow.evaluation.augmenters.registry import augmenter, known_augmenters
+from rareflow.evaluation.balance import CLASS_ROWS, CLASS_SHARE
 from rareflow.evaluation.benchmark import Cell, Protocol
 
 if TYPE_CHECKING:
@@ -129,5 +130,7 @@ def facts_of(table: Table, test: Table | None, protocol: Protocol, *, fidelity: 
         "detectors": list(protocol.detectors),
         "repeats": protocol.repeats,
         "inner_rows": protocol.inner_rows,
+        "class_rows": CLASS_ROWS,
+        "class_share": CLASS_SHARE,
         "fidelity": fidelity,
     }
