@@ -80,6 +80,12 @@ def test_rows_equal_in_all_columns_share_a_number_whatever_their_dtypes():
     assert len(set(here)) == 3
 
 
+def test_the_same_values_in_other_columns_make_another_row():
+    grid = np.stack(np.meshgrid(*[[0.0, 1.0, 2.0, np.nan]] * 4)).reshape(4, -1).T
+    (ids,) = row_ids(*encode(pd.DataFrame(grid)))
+    assert len(set(ids)) == len(grid)
+
+
 def test_numbers_and_categories_have_the_same_code_in_every_part_and_missing_ones_too():
     here, there = encode(frame(c=["a", None], x=[1, 2]), frame(x=[None, True], c=pd.Categorical(["b", "a"])))
     np.testing.assert_array_equal(here.codes[:, 0], [1, 0])
