@@ -1,3 +1,4 @@
+import doctest
 import importlib.util
 import re
 import shlex
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 import typer
 
+import rareflow
 from rareflow.cli import app, main
 
 README_PATH = Path(__file__).parents[1] / "README.md"
@@ -53,6 +55,12 @@ def test_the_python_of_the_readme_runs_in_order(tmp_path, monkeypatch):
     names = {}
     for block in blocks("python"):
         exec(compile(block, "README.md", "exec"), names)  # noqa: S102 - our own text
+
+
+def test_the_example_of_the_package_runs():
+    failed, tried = doctest.testmod(rareflow)
+    assert tried
+    assert not failed
 
 
 def test_the_table_of_results_is_what_the_committed_results_say():

@@ -1,7 +1,10 @@
 """rareflow forges the attack records that an intrusion-detection data set lacks.
 
->>> from rareflow import VAEWGANGP                                            # doctest: +SKIP
->>> VAEWGANGP(random_state=0).fit(X, y).sample("NMRI", 500, random_state=7)   # doctest: +SKIP
+>>> from rareflow import VAEWGANGP, simulate_gas_pipeline
+>>> table = simulate_gas_pipeline(2_000, seed=0)
+>>> X, y = table.drop(columns="result"), table["result"]
+>>> VAEWGANGP(steps=50, random_state=0).fit(X, y).sample("NMRI", 500, random_state=7).shape
+(500, 26)
 """
 
 from typing import TYPE_CHECKING, Any

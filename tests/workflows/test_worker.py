@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from rareflow.tuning import space
+from rareflow.errors import DivergedError
+from rareflow.tuning import objective, space
 from rareflow.tuning.study import open_study
 from rareflow.workflows.studying.post import Post
 from rareflow.workflows.tune import StudySettings
@@ -85,6 +86,20 @@ def test_a_worker_learns_all_but_the_storage_from_the_study_and_its_trials_are_t
     assert len(found) - before == done - 2
     assert {each.info.status for each in found} == {"FINISHED"}
     assert not Path("mlflow.db").exists()
+
+
+def test_a_worker_whose_trials_fail_one_after_the_other_gives_up(elsewhere, monkeypatch):
+    def diverge(*_arguments, **_options):
+        raise DivergedError("training diverged")
+
+    name = tell(elsewhere, n_trials=4).study_name
+    monkeypatch.setattr(objective, "fit_together", diverge)
+    ended = rareflow("worker", "--storage", elsewhere)
+    assert ended.code == 2
+    assert ended.said[0] == (
+        f"rareflow: this worker gave up at 2 of 4 trials of study {name!r}, after failures in a row; their runs "
+        "in MLflow say why"
+    )
 
 
 def test_a_table_that_lies_elsewhere_on_this_machine_is_the_same_table(elsewhere, place):

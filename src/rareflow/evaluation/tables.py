@@ -43,16 +43,19 @@ def macro_table(results: pd.DataFrame, published: PublishedTable | None = None) 
     results
         The results of one number of shots.
     published
-        The paper's figures of the same data; each augmenter's stand in a row below ours.
+        The paper's figures of the same data; each augmenter's stand in a row below ours, and at the end those
+        of augmenters that have no results.
     """
     detectors = list(dict.fromkeys(results["detector"]))
     columns = [(metric, detector) for metric in METRICS for detector in detectors]
     header = ["macro avg, %", *(f"{_TITLES[metric]} {_short(name)}" for metric, name in columns)]
+    ours = dict(iter(results.groupby("augmenter", sort=False)))
     rows = []
-    for augmenter, own in results.groupby("augmenter", sort=False):
-        name = str(augmenter)
-        cells = [_mean_sd(own.loc[own["detector"] == detector, metric]) for metric, detector in columns]
-        rows.append([name, *cells])
+    for name in dict.fromkeys([*ours, *(published.figures if published else ())]):
+        if name in ours:
+            own = ours[name]
+            cells = [_mean_sd(own.loc[own["detector"] == detector, metric]) for metric, detector in columns]
+            rows.append([name, *cells])
         if published and name in published.figures:
             values = [published.value(name, detector, metric) for metric, detector in columns]
             rows.append([f"*{name}, published*", *(_figure(value, 2) for value in values)])

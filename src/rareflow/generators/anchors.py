@@ -34,10 +34,17 @@ def choose_anchors(
 ) -> tuple[NDArray[np.intp], list[list[int]]]:
     """Choose up to `ANCHORS_PER_CLASS` rows of each class.
 
+    Parameters
+    ----------
+    classes
+        The class of each row by number, from 0, shape ``(rows,)``.
+    rng
+        Draws the rows of larger classes.
+
     Returns
     -------
     rows, spans
-        Row numbers, class by class; and each class's ``[start, stop]`` among them.
+        Row numbers ``(A,)``, class by class; and each class's ``[start, stop]`` among them.
     """
     chosen, spans, start = [], [], 0
     for kind in range(int(classes.max()) + 1):

@@ -32,6 +32,20 @@ def fit_filter(
 
     A class of n anchors beside a largest of m is grown to the square root of n m: a forest that saw ten rows
     of it would keep only what lies next to them.
+
+    Parameters
+    ----------
+    unfiltered
+        The generator, whose anchors and rows these are.
+    classes
+        The class of each anchor by number, from 0, shape ``(A,)``.
+    seed
+        Of the forged rows and the forests.
+
+    Returns
+    -------
+    dict
+        See `fit_forest`.
     """
     counts, rng = np.bincount(classes), np.random.default_rng(seed)
     wanted = np.sqrt(counts * float(counts.max())).round().astype(int) - counts
@@ -48,6 +62,15 @@ def fit_forest(
     """Fit the filter's two forests and give them as arrays (``forest.*``): nothing is pickled.
 
     Half of the trees are a random forest's, half are extremely randomised.
+
+    Parameters
+    ----------
+    features
+        As `rareflow.generators.portable.forest_features` gives them, transposed: ``(rows, S + B)``.
+    classes
+        The class of each row by number, ``(rows,)``.
+    seed
+        Of both forests.
 
     Returns
     -------

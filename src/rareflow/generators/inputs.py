@@ -55,7 +55,13 @@ def as_labels(y: ArrayLike, frame: pd.DataFrame) -> pd.Series:
 
 
 def number_classes(labels: pd.Series) -> tuple[NDArray[Any], NDArray[np.intp]]:
-    """Give the sorted classes and the number of each row's class."""
+    """Give the sorted classes ``(C,)`` and the number of each row's class, from 0, ``(rows,)``.
+
+    Raises
+    ------
+    DataError
+        If classes are of several types, or of one that is neither text, number nor boolean.
+    """
     try:
         values, numbers = np.unique(labels.to_numpy(), return_inverse=True)
     except TypeError as err:

@@ -1,4 +1,6 @@
+import shutil
 from math import isnan
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,7 @@ from rareflow.workflows.benchmarking.results import Results
 from tests.workflows.benchmarking.folders import CELLS, FACTS, frames_of
 
 NAMES = ("RAW", "SMOTE")
+COMMITTED = [file.parent for file in Path(__file__).parents[3].glob("experiments/*/benchmark.json")]
 OFFICIAL = {"test_digest": "f", "test_class_counts": {"DOS": 1200}, "test_size": None}
 
 
@@ -49,6 +52,19 @@ def test_a_report_has_a_section_for_each_number_of_shots_and_links_every_figure(
     assert "| SMOTE | 0.25 | 1.5 |" in report
     assert "| SMOTE | DOS | 20 | 0.750 |" in report
     assert shown.startswith("10 shots:\n| augmenter | macro F1, % |")
+
+
+@pytest.mark.usefixtures("without_figures")
+@pytest.mark.parametrize("folder", COMMITTED, ids=lambda folder: folder.name)
+def test_a_committed_report_is_what_its_committed_results_say_today(folder, tmp_path):
+    for file in (folder / "benchmark.json", *folder.glob("*.csv")):
+        shutil.copy(file, tmp_path)
+    write_report(tmp_path)
+    written, committed = (
+        [line for line in (each / "report.md").read_text().splitlines() if line and not line.startswith("![")]
+        for each in (tmp_path, folder)
+    )
+    assert written == committed
 
 
 @pytest.mark.usefixtures("without_figures")
