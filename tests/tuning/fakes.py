@@ -26,7 +26,7 @@ class FakeObjective:
 
     def __init__(self, score=by_noise, *, faults=None, seconds=0.0, counts=COUNTS):
         self.table = SimpleNamespace(class_counts=counts)
-        self.splits = range(3)
+        self.splits, self.test_ratio = range(3), 3 / 7
         self.detectors = DETECTORS
         self.score, self.faults, self.seconds = score, faults or {}, seconds
         self.turns = 0

@@ -7,7 +7,7 @@ import torch
 
 import rareflow.tuning.objective
 from rareflow.data.schema import Schema
-from rareflow.data.splits import inner_splits
+from rareflow.data.splits import Split, inner_splits
 from rareflow.data.table import Table
 from rareflow.errors import DivergedError
 from rareflow.evaluation.balance import new_rows
@@ -121,6 +121,11 @@ def test_same_seed_same_values_and_another_seed_another_generator():
 def test_the_values_are_those_of_the_repeats():
     own = objective()
     assert own.values(FORGING) == [found.value for found in own.repeats(FORGING)]
+
+
+def test_the_ratio_of_test_to_training_rows_is_the_mean_of_the_splits():
+    halves, tenth = Split(np.arange(100), np.arange(100, 200)), Split(np.arange(180), np.arange(180, 198))
+    assert Objective(table(), [halves, tenth], 0).test_ratio == pytest.approx(0.55)
 
 
 def test_every_step_is_told_and_an_exception_there_stops_the_training():

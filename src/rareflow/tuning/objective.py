@@ -88,6 +88,11 @@ class Objective:
         first = tuple(name for name in _CHEAP if name in self.detectors)
         return first + tuple(name for name in self.detectors if name not in _CHEAP)
 
+    @property
+    def test_ratio(self) -> float:
+        """Test rows by training rows, the mean of the splits."""
+        return sum(len(split.test) / len(split.train) for split in self.splits) / len(self.splits)
+
     def repeats(
         self,
         candidate: Candidate,

@@ -68,7 +68,9 @@ def choose(
     The best of many noisy values flatters itself; a second, independent score does not. Where rows are few
     that one is noisy too, so a finalist replaces the defaults only if it leads them by more than one standard
     error of their difference, split by split (the rule of one standard error, Breiman, Friedman, Olshen and
-    Stone 1984). Where no trial forges a row for the training part, whose classes may have enough, the first
+    Stone 1984). As the splits share rows, k of them know less than k of new rows would: the error's square is
+    the variance over the splits times 1/k plus the ratio of test to training rows (Nadeau and Bengio 2003,
+    doi 10.1023/A:1024068626366). Where no trial forges a row for the training part, whose classes may have enough, the first
     one beside RAW is worth what RAW is.
 
     Parameters
@@ -110,15 +112,15 @@ def choose(
     if not finalists:
         mean = float(np.mean(raw))
         return Winner(others[0].number, Candidate.from_params(others[0].params), mean, mean, is_clear=False)
-    best = 0
+    leads, best = partial(_leads, test_ratio=fresh.test_ratio), 0
     for place in range(1, len(finalists)):
-        best = place if _leads(scored[place], scored[best]) else best
+        best = place if leads(scored[place], scored[best]) else best
     return Winner(
         finalists[best].number,
         candidates[1 + best],
         float(np.mean(scored[best])),
         float(np.mean(raw)),
-        is_clear=_leads(scored[best], raw),
+        is_clear=leads(scored[best], raw),
     )
 
 
@@ -127,8 +129,8 @@ def _name(trial: optuna.trial.FrozenTrial) -> str:
     return f"trial {trial.number} ({role})" if role else f"trial {trial.number}"
 
 
-def _leads(values: Sequence[float], others: Sequence[float]) -> bool:
+def _leads(values: Sequence[float], others: Sequence[float], *, test_ratio: float) -> bool:
     """Tell whether values lead others by more than one standard error, split by split; one split has none."""
     lead = np.subtract(values, others)
-    error = lead.std(ddof=1) / np.sqrt(len(lead)) if len(lead) > 1 else 0.0
+    error = lead.std(ddof=1) * np.sqrt(1 / len(lead) + test_ratio) if len(lead) > 1 else 0.0
     return bool(lead.mean() > error)
