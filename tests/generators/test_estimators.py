@@ -136,6 +136,17 @@ def test_forged_rows_have_the_names_of_the_table_s_columns_whatever_they_are(col
     pd.testing.assert_index_equal(frame.columns, columns, exact=True)
 
 
+@pytest.mark.parametrize(
+    ("labels", "asked"),
+    [([0.0, 1.0], (1, 1.0, True, "1.0")), ([False, True], (1, True, "True")), ([0, 1], (1, 1.0, True, "1"))],
+)
+def test_a_class_is_what_equals_it_or_its_text(labels, asked):
+    fitted = model().fit(X[["pressure"]], labels * 60)
+    rows = fitted.sample(fitted.classes_[1], 3, random_state=1)
+    for label in asked:
+        pd.testing.assert_frame_equal(fitted.sample(label, 3, random_state=1), rows)
+
+
 def test_the_number_of_features_is_told_and_their_names_where_all_are_text():
     fitted = model().fit(X, Y)
     assert fitted.n_features_in_ == X.shape[1]

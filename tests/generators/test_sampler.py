@@ -60,6 +60,17 @@ def test_a_mixed_table_is_balanced_to_exact_counts_with_its_dtypes_kept(strategy
     assert (y_res[sampler.synthetic_mask_] == "rare").all()
 
 
+@pytest.mark.parametrize("dtype", [float, bool])
+def test_a_strategy_may_name_a_class_by_what_equals_it(dtype):
+    X, y = mixed_table()
+    y = (y == "rare").astype(dtype)
+    _, balanced = VAEWGANGPSampler(sampling_strategy={1: 30}, generator=QUICK, random_state=0).fit_resample(
+        X, y
+    )
+    assert balanced.dtype == y.dtype
+    assert balanced.sum() == 30
+
+
 def test_the_same_random_state_gives_the_same_rows():
     X, y = mixed_table()
     first, second = (

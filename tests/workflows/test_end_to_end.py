@@ -49,6 +49,10 @@ def place(tmp_path_factory, empty_database):
         ended.evaluate = rareflow("evaluate", *PARTS, "--model", CHAMPION)
         ended.raw = rareflow("evaluate", *OURS, "--split", "blocked")
         ended.same = rareflow("evaluate", *OURS, "--model", CHAMPION)
+        ended.full = rareflow(
+            *("evaluate", "--data", "balanced.parquet", "--label", "result"),
+            *("--test", "test.parquet", "--model", CHAMPION),
+        )
         ended.client = MlflowClient()
         yield ended
 
@@ -87,7 +91,7 @@ def versions(place):
 
 
 def test_every_command_comes_to_its_end(place):
-    names = ("prepare", "train", "tune", "again", "other", "augment", "evaluate", "raw", "same")
+    names = ("prepare", "train", "tune", "again", "other", "augment", "evaluate", "raw", "same", "full")
     assert {name: (getattr(place, name).code) for name in names} == dict.fromkeys(names, 0)
 
 
@@ -368,6 +372,11 @@ def test_evaluate_says_how_many_test_rows_its_model_was_trained_on(place):
     assert f"\nBeware: --model was trained on {known:.0f} of the {n_rows} test rows" in place.evaluate.out
     assert own_split.data.metrics["test_rows_known_to_model"] == 0
     assert "Beware" not in place.same.out
+
+
+def test_evaluate_says_where_a_model_has_nothing_to_forge(place):
+    for each, is_full in ((place.evaluate, False), (place.raw, False), (place.full, True)):
+        assert ("\nNothing was forged, so that all lines are those of" in each.out) == is_full
 
 
 def test_a_study_name_that_stands_for_other_data_is_refused(place, study):

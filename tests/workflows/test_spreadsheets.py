@@ -22,11 +22,11 @@ DANGEROUS = [
 
 @pytest.mark.parametrize("dtype", ["str", "object", "category"])
 def test_no_text_of_any_dtype_begins_a_formula_and_other_values_stay(dtype):
-    column = pd.Series([*DANGEROUS, "tcp", "a=b", "", None], dtype=dtype)
-    frame = pd.DataFrame({"=name": column, "number": -1.5, "x": [-3] * 14})
+    column = pd.Series([*DANGEROUS, "tcp", "a=b", "", "-", None], dtype=dtype)
+    frame = pd.DataFrame({"=name": column, "number": -1.5, "x": [-3] * 15})
     safe = defused(frame)
     assert list(safe) == ["'=name", "number", "x"]
-    assert safe["'=name"].tolist()[:13] == [*(f"'{text}" for text in DANGEROUS), "tcp", "a=b", ""]
+    assert safe["'=name"].tolist()[:14] == [*(f"'{text}" for text in DANGEROUS), "tcp", "a=b", "", "-"]
     assert safe["'=name"].isna().sum() == 1
     pd.testing.assert_frame_equal(safe[["number", "x"]], frame[["number", "x"]])
 

@@ -97,8 +97,8 @@ def test_a_worker_whose_trials_fail_one_after_the_other_gives_up(elsewhere, monk
     ended = rareflow("worker", "--storage", elsewhere)
     assert ended.code == 2
     assert ended.said[0] == (
-        f"rareflow: this worker gave up at 2 of 4 trials of study {name!r}, after failures in a row; their runs "
-        "in MLflow say why"
+        f"rareflow: this worker gave up at 2 of 4 trials of study {name!r}, after failures in a row; their "
+        "runs in MLflow say why"
     )
 
 

@@ -70,8 +70,8 @@ def choose(
     error of their difference, split by split (the rule of one standard error, Breiman, Friedman, Olshen and
     Stone 1984). As the splits share rows, k of them know less than k of new rows would: the error's square is
     the variance over the splits times 1/k plus the ratio of test to training rows (Nadeau and Bengio 2003,
-    doi 10.1023/A:1024068626366). Where no trial forges a row for the training part, whose classes may have enough, the first
-    one beside RAW is worth what RAW is.
+    doi 10.1023/A:1024068626366). Where no trial forges a row for the training part, whose classes may have
+    enough, the first one beside RAW is worth what RAW is.
 
     Parameters
     ----------

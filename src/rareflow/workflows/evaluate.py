@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from rareflow.evaluation.balance import new_rows
 from rareflow.evaluation.comparison import text_table
 from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.registry import load_generator
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from rareflow.workflows.settings import Settings
 
 __all__ = ["run"]
+
+_NOTHING_FORGED = (
+    "\nNothing was forged, so that all lines are those of the table as it is: every class has as many rows "
+    "as --model would give it."
+)
 
 
 def run(settings: Settings, *, model: str) -> str:
@@ -59,6 +65,8 @@ def run(settings: Settings, *, model: str) -> str:
             run_.log_metrics({"test_rows_known_to_model": known})
             comparison = score(run_, settings, train, test, loaded.generator, loaded.class_rows)
             note = _warning(known, len(test)) if known else ""
+            if not new_rows(train.class_counts, loaded.class_rows):
+                note += _NOTHING_FORGED
         else:
             comparison = score(run_, settings, train, test, None, {})
             note = "\nGive --model to see the same after augmentation."

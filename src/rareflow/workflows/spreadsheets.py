@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["check_csv", "defused"]
 
 # What begins a formula in Excel, LibreOffice or Google Sheets, their full-width twins and white space before
-# them included: https://owasp.org/www-community/attacks/CSV_Injection
-_FORMULA = re.compile(r"[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20]")
+# them included: https://owasp.org/www-community/attacks/CSV_Injection. A hyphen by itself is none; it is what
+# UNSW-NB15 and Zeek write where there is no service.
+_FORMULA = re.compile(r"(?!-\Z)(?:[\t\r\n]|\s*[=+\-@\uff1d\uff0b\uff0d\uff20])")
 
 
 def check_csv(path: Path, *, csv_safe: bool) -> None:
