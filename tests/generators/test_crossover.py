@@ -57,49 +57,6 @@ def test_uncrossed_rows_come_whole_from_one_of_their_two_sources():
     assert 0.4 < from_one.mean() < 0.6
 
 
-def of_counts(*counts, table=None, **settings):
-    """A generator of classes c0, c1, ... of so many rows each."""
-    y = pd.Series(np.repeat([f"c{i}" for i in range(len(counts))], counts), name="attack")
-    numbers = pd.DataFrame(np.random.default_rng(0).normal(size=(len(y), 3)), columns=list("abc"))
-    return generator_of(numbers if table is None else table(numbers), y, **settings)
-
-
-def straight(generator):
-    return [entry["straight"] for entry in generator.spec["classes"]]
-
-
-def test_a_class_of_less_than_three_quarters_of_the_medians_rows_comes_from_straight_lines_alone():
-    assert straight(of_counts(90, 20, 15, 13, 40)) == [False, False, False, True, False]  # of 17.5
-    assert straight(of_counts(90, 20, 14, 20)) == [False, False, True, False]
-    assert straight(of_counts(90, 5)) == [False, False]
-    assert straight(of_counts(900, 700, 5, 700)) == [False] * 4
-    assert straight(of_counts(900, 699, 5, 699)) == [False, False, True, False]
-    assert straight(of_counts(30)) == [False]
-    few, own = of_counts(90, 20, 14, 20), slice(110, 124)
-    drawn, rng = few.draw(2, 300, np.random.default_rng(3)), np.random.default_rng(3)
-    line = few._settle(few._straight(*few._parents(own, 300, rng), rng))
-    np.testing.assert_array_equal(drawn.scalars, line.scalars)
-    np.testing.assert_array_equal(drawn.modes, line.modes)
-
-
-def test_no_class_comes_from_straight_lines_where_there_are_none():
-    counts = (90, 20, 14, 20)
-    assert not any(straight(of_counts(*counts, snap="observed")))
-    assert not any(straight(of_counts(*counts, table=lambda numbers: (numbers > 0).astype(int))))
-    y = pd.Series(np.repeat(list("wxyz"), counts), name="attack")
-    other = untrained(pd.DataFrame({"a": np.arange(144.0) ** 2}), y, mode="residual")[0]
-    assert not any(straight(other))
-
-
-def test_the_filter_learns_rows_of_either_source_of_a_rare_class_too():
-    few = of_counts(90, 20, 14, 20)
-    one, other = sources(few, 2, 300, 3)
-    row = few.draw(2, 300, np.random.default_rng(3), cross=False)
-    whole = [same_by_group(few, row, source).all(axis=1) for source in (one, other)]
-    assert (whole[0] | whole[1]).all()
-    assert all(share.any() for share in whole)
-
-
 def test_attacks_of_one_class_that_differ_in_uncorrelated_columns_do_not_mix():
     rng = np.random.default_rng(0)
     a, b = rng.integers(0, 2, (2, 120)).astype(float)

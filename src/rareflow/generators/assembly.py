@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["assemble"]
 
-_ENOUGH, _RARE = 700, 0.75
-
 
 def assemble(
     codec: Codec,
@@ -78,10 +76,8 @@ def assemble(
             **category_entry(labels),
         },
         "classes": [
-            {"name": str(value), "value": value, "anchors": span, "straight": is_straight}
-            for value, span, is_straight in zip(
-                values.tolist(), spans, _straight(counts, codec, sampling), strict=True
-            )
+            {"name": str(value), "value": value, "anchors": span}
+            for value, span in zip(values.tolist(), spans, strict=True)
         ],
         "layout": {"scalars": codec.layout.scalars, "sizes": list(codec.layout.sizes)},
         "decoder": {"latent_dim": latent_dim, "hidden_dim": weights["net.0.weight"].shape[0]},
@@ -90,19 +86,6 @@ def assemble(
     if sampling["filter"]:
         tensors |= fit_filter(PortableGenerator(spec, tensors), classes, int(seed.generate_state(1)[0]))
     return PortableGenerator(spec, tensors)
-
-
-def _straight(counts: list[int], codec: Codec, sampling: dict[str, Any]) -> list[bool]:
-    """Tell which classes are crossed with nothing, but drawn on straight lines in the table's own units.
-
-    Those that have less than three quarters of the median class's anchors, the largest class left out, if
-    that class is short of rows as well. Where a class is rarer than its like, the false alarms of rows that
-    reach far cost more than they find, unless enough rows of the others say how far is too far
-    (experiments/LOG.md, sixth and thirteenth rounds). Without a number there is no line.
-    """
-    median = float(np.median(sorted(counts)[:-1] or counts))
-    has_lines = sampling["mode"] == "crossover" and sampling["snap"] != "observed" and codec.layout.scalars
-    return [bool(has_lines) and median < _ENOUGH and count < _RARE * median for count in counts]
 
 
 def _grouped(

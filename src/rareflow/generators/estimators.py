@@ -56,9 +56,7 @@ class VAEWGANGP(BaseEstimator):
         between a real row and one of its latent neighbours. ``interpolation``: between the two in codec
         space, without the decoder. ``residual``: that, plus what the decoder says beyond the straight line.
         ``crossover``: each group of correlated columns from a ``residual`` row or from a straight line, in
-        the table's own units, between two real rows of its neighbourhood; where numbers are not snapped to
-        observed ones, a class of less than three quarters of the median class's rows (the largest class left
-        out), where those are less than 700, from straight lines alone.
+        the table's own units, between two real rows of its neighbourhood.
         ``None``: ``crossover`` where there is an encoder, else ``prior``.
     n_neighbors
         Latent neighbours a row is paired with, 1..2000, which is how many rows of a class are kept at most.
@@ -244,16 +242,12 @@ class VAEWGANGP(BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         temperature: float = 1.0,
     ) -> pd.DataFrame:
-        """Draw n rows of one class, given as what equals it (1 for 1.0) or as its text.
-
-        See `PortableGenerator.sample`.
+        """Draw n rows of one class, given as itself or as its text; see `PortableGenerator.sample`.
 
         Their columns have the names that X's had in `fit`, of whatever type.
         """
         check_is_fitted(self, "generator_")
-        names = dict(zip(self.classes_.tolist(), self.generator_.classes, strict=True))
-        name = names.get(label, str(label))
-        rows = self.generator_.sample(name, n, seed=as_seed(random_state), temperature=temperature)
+        rows = self.generator_.sample(str(label), n, seed=as_seed(random_state), temperature=temperature)
         return rows.set_axis(self._columns, axis=1)
 
     def _sampling(self, config: TrainingConfig) -> dict[str, Any]:

@@ -359,7 +359,7 @@ class PortableGenerator:
         seed
             >= 0; the same seed gives the same bits; ``None`` draws afresh.
         temperature
-            Factor on the latent noise, 0..1e6; the rows of a class that is drawn on straight lines have none.
+            Factor on the latent noise, 0..1e6.
 
         Raises
         ------
@@ -527,15 +527,12 @@ class PortableGenerator:
     ) -> Draw:
         """Draw rows of one class, by its number, that no filter has seen.
 
-        Without `cross`, a row of mode ``crossover`` comes whole from one of its two sources, in every class.
+        Without `cross`, a row of mode ``crossover`` comes whole from one of its two sources.
         """
-        entry = self.spec["classes"][index]
-        own = slice(*entry["anchors"])
+        own = slice(*self.spec["classes"][index]["anchors"])
         p, q = self._parents(own, count, rng)
         if own.stop - own.start == 1:
             return self._real(p)
-        if entry["straight"] and cross:
-            return self._settle(self._straight(p, q, rng))
         draw = self._snap(self._codec_vectors(index, p, q, rng, temperature), own, p, q)
         if self.spec["sampling"]["mode"] == "crossover":
             near = self._neighbours(p, rng)  # not any row: a class's different attacks do not mix
@@ -1199,7 +1196,7 @@ _SPEC_FORM = {
     "codec": CODECS,
     "columns": [_COLUMN],
     "label": {"name": _is_text, "dtype": is_dtype, "position": _is_whole},
-    "classes": [{"name": _is_text, "value": _is_scalar, "anchors": _is_span, "straight": _is_truth}],
+    "classes": [{"name": _is_text, "value": _is_scalar, "anchors": _is_span}],
     "layout": {"scalars": _is_whole, "sizes": [_is_positive]},
     "decoder": {"latent_dim": _is_positive, "hidden_dim": _is_positive},
     "sampling": {
