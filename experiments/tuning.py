@@ -3,8 +3,8 @@
     RAREFLOW_DATA=FOLDER python experiments/tuning.py gas-pipeline kdd5
     python experiments/tuning.py --report
 
-The tables are `gas-pipeline` and `cic-ids-2017`, which the defaults were found on, and `gas-pipeline-full`
-and `kdd5`, which had part in the amount alone.
+The tables are `gas-pipeline` and `cic-ids-2017`, which the defaults were found on, `gas-pipeline-full`, which
+holds the rows of the first, and `kdd5`, which had part in the amount and in the rejection of other ideas.
 
 Splits, shots and seeds are those of `rareflow benchmark`, whose cells stand beside: RAW, and rareflow at its
 defaults. Each study is the command itself, 20 trials, in a folder of its own. Writes ``tuning-TABLE.csv``, a
