@@ -369,6 +369,16 @@ def test_a_dtype_that_has_no_way_back_is_refused_by_its_column_before_any_traini
     )
 
 
+@pytest.mark.parametrize(("value", "kind"), [([1, 2], "list"), ({"a": 1}, "dict"), (np.zeros(2), "ndarray")])
+def test_a_value_that_holds_several_is_refused_by_its_column(value, kind):
+    values = pd.Series(["a", value], dtype=object)
+    with pytest.raises(DataError) as refusal:
+        Codec().fit(pd.DataFrame({"v": values}), np.ones(2))
+    assert str(refusal.value) == (
+        f"column 'v' holds {str(value)!r}, a {kind}; turn it into numbers, text or booleans, or leave it out"
+    )
+
+
 def test_categories_that_have_no_way_back_are_refused_even_where_no_row_has_them():
     days = pd.CategoricalDtype(pd.DatetimeIndex(["2020-01-01"], dtype="datetime64[s]"))
     with pytest.raises(

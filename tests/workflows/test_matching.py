@@ -75,7 +75,6 @@ def test_text_and_categories_of_text_go_together():
         ({"pump": None, "mode": None}, "the table lacks the columns 'mode', 'pump', which the one"),
         ({"rate": 1.0}, "the table has the columns 'rate', which the one that --model was trained on lacks"),
         ({"length": pd.Categorical(range(12))}, "column 'length' holds category in the table and int64 in"),
-        ({"pump": 1}, "column 'pump' holds int64 in the table and bool in"),
     ],
 )
 def test_a_table_of_another_form_is_refused_with_the_options_that_mend_it(changes, complaint):
@@ -83,6 +82,15 @@ def test_a_table_of_another_form_is_refused_with_the_options_that_mend_it(change
         match_generator(table(**changes), generator())
     assert complaint in str(caught.value)
     assert "(--recipe, --label, --drop, --categorical)" in str(caught.value)
+
+
+def test_a_column_of_truths_beside_one_of_numbers_is_refused_with_how_to_write_it():
+    with pytest.raises(DataError) as caught:
+        match_generator(table(pump=1), generator())
+    assert str(caught.value) == (
+        "column 'pump' holds int64 in the table and bool in the one that --model was trained on; write it "
+        "alike in both, as true and false or as 1 and 0"
+    )
 
 
 def test_a_class_that_the_generator_does_not_know_is_refused_with_those_it_knows():

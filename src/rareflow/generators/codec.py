@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pandas.api.types import is_hashable, is_object_dtype
 
 from rareflow.data.dtypes import values_dtype, within_dtype
 from rareflow.data.schema import MAX_CATEGORIES, Column, Kind
@@ -258,7 +259,7 @@ class Codec:
 
 
 def check_dtype(values: pd.Series, what: str, remedy: str) -> None:
-    """Refuse a dtype, or categories, that a portable generator could not give back.
+    """Refuse a dtype, categories or values that a portable generator could not give back.
 
     Parameters
     ----------
@@ -272,7 +273,7 @@ def check_dtype(values: pd.Series, what: str, remedy: str) -> None:
     Raises
     ------
     DataError
-        The message names the dtype or the category, and the remedy.
+        The message names the dtype, the category or the value, and the remedy.
     """
     is_categorical, dtype = isinstance(values.dtype, pd.CategoricalDtype), values_dtype(values)
     if not is_dtype(str(dtype)):
@@ -281,6 +282,9 @@ def check_dtype(values: pd.Series, what: str, remedy: str) -> None:
     for value in values.cat.categories.tolist() if is_categorical else ():
         if not isinstance(value, str | int | float):
             raise DataError(f"{what} has the category {value!r}, a {type(value).__name__}; {remedy}")
+    for value in values if is_object_dtype(values.dtype) else ():
+        if not is_hashable(value):
+            raise DataError(f"{what} holds {str(value)[:40]!r}, a {type(value).__name__}; {remedy}")
 
 
 def category_entry(values: pd.Series) -> dict[str, Any]:

@@ -155,9 +155,9 @@ def _check_columns(table: Table | Stream, form: Form, who: str, remedy: str) -> 
     for name in given.columns.drop(form.label):
         one, two = given[name], known[name]
         if _is_number(one) != _is_number(two):
-            raise DataError(
-                f"column {name!r} holds {one.dtype} in {who} and {two.dtype} in {other}; {remedy}"
-            )
+            has_truth = is_bool_dtype(one.dtype) or is_bool_dtype(two.dtype)
+            mend = "write it alike in both, as true and false or as 1 and 0" if has_truth else remedy
+            raise DataError(f"column {name!r} holds {one.dtype} in {who} and {two.dtype} in {other}; {mend}")
 
 
 def _refuse(names: Iterable[str], what: str, remedy: str) -> None:
