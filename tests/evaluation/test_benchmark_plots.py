@@ -45,6 +45,38 @@ def test_raw_ours_and_the_best_other_have_bands_of_one_deviation():
     assert bands == pytest.approx([49 - 200**0.5, 64 - 50**0.5, 79 - 200**0.5])
 
 
+def banded(figure):
+    return drawn(figure).get_title().removeprefix("Bands of one standard deviation over the seeds: ")
+
+
+def test_the_band_of_the_others_is_of_the_best_where_ours_ran_and_not_of_one_that_ran_with_all_rows_alone():
+    few = {"RAW": [0.4, 0.5], "SMOTE": [0.5, 0.6], "ADASYN": [0.6, 0.7], "rareflow": [0.7, 0.8]}
+    every = {"RAW": [0.9, 0.8], "SMOTE": [0.9, 0.8], "ADASYN": [0.9, 0.8], "rareflow": [0.9, 0.8]}
+    figure = scarcity_figure(sweep(few=few, all=every | {"VAE": [0.9, 0.8]}))
+    assert banded(figure) == "RAW, ADASYN, rareflow"
+    more = {"SMOTE": [0.99, 0.98], "ADASYN": [0.1, 0.2]}
+    assert banded(scarcity_figure(sweep(few=few, all=every, more=more))) == "RAW, ADASYN, rareflow"
+
+
+def test_where_no_other_has_all_shots_of_ours_the_band_is_of_the_best_of_those_with_most():
+    ours, others = {"rareflow": [0.7, 0.8]}, {"SMOTE": [0.5, 0.6], "ADASYN": [0.6, 0.7]}
+    frame = sweep(few=ours | others, some=ours | others, all=ours | {"VAE": [0.9, 0.8]})
+    assert banded(scarcity_figure(frame)) == "rareflow, ADASYN"
+
+
+def test_without_ours_or_without_another_where_ours_ran_there_is_no_band_too_many():
+    ours, other, raw = {"rareflow": [0.7, 0.8]}, {"SMOTE": [0.5, 0.6]}, {"RAW": [0.4, 0.5]}
+    apart = sweep(few=ours, some=ours, all=other, more=other)
+    assert banded(scarcity_figure(apart)) == "rareflow"
+    assert banded(scarcity_figure(sweep(few=raw | other, all=raw | other))) == "RAW, SMOTE"
+
+
+def test_one_seed_or_one_number_of_shots_has_no_band_and_no_title_of_one():
+    one = {"RAW": [0.5], "SMOTE": [0.6]}
+    assert banded(scarcity_figure(sweep(few=one, all=one))) == ""
+    assert banded(scarcity_figure(results({"RAW": [0.5, 0.6], "SMOTE": [0.6, 0.7]}))) == ""
+
+
 def test_an_augmenter_that_a_setting_lacks_has_a_gap_there():
     frame = sweep(few={"RAW": [0.5]}, all={"RAW": [0.9], "SMOTE": [0.8]})
     line = drawn(scarcity_figure(frame)).lines[1]

@@ -165,22 +165,34 @@ def test_amounts_are_medians_and_seconds_means_over_the_seeds():
     ]
 
 
-def test_fidelity_is_the_mean_over_the_seeds_of_each_class():
-    frame = pd.DataFrame(
-        {
-            "shots": "10",
-            "seed": [0, 1],
-            "augmenter": "SMOTE",
-            "class": "DOS",
-            "forged_rows": [30, 40],
-            "c2st_auc": [0.5, 0.7],
-            "precision": [nan, nan],
-        }
+def forged(augmenter, *seeds):
+    """Fidelity of one class: more rows, and a higher AUC, by the seed."""
+    rows = {"forged_rows": [30 + 10 * seed for seed in seeds], "c2st_auc": [0.5 + seed / 5 for seed in seeds]}
+    return pd.DataFrame(
+        {"shots": "10", "seed": seeds, "augmenter": augmenter, "class": "DOS", **rows, "precision": nan}
     )
-    assert lines(fidelity_table(frame)) == [
+
+
+def test_fidelity_is_the_mean_over_the_seeds_of_each_class():
+    ours = results({"RAW": [0.5, 0.5], "SMOTE": [0.6, 0.6]})
+    assert lines(fidelity_table(forged("SMOTE", 0, 1), ours)) == [
         ["augmenter", "class", "forged rows", "c2st auc", "precision"],
         ["SMOTE", "DOS", "35", "0.600", "-"],
     ]
+
+
+@pytest.mark.parametrize("names", [("RAW", "SMOTE", "ADASYN"), ("ADASYN", "RAW", "SMOTE")])
+def test_fidelity_is_of_the_seeds_that_forged_says_how_many_and_has_the_order_of_the_results(names):
+    frame = pd.concat([forged("ADASYN", 0, 1), forged("SMOTE", 1)])
+    header, *rows = lines(fidelity_table(frame, results({name: [0.5, 0.5] for name in names})))
+    assert header[:4] == ["augmenter", "class", "seeds", "forged rows"]
+    expected = {"SMOTE": ["SMOTE", "DOS", "1", "40"], "ADASYN": ["ADASYN", "DOS", "2", "35"]}
+    assert [row[:4] for row in rows] == [expected[name] for name in names if name in expected]
+
+
+def test_a_lone_augmenter_that_did_not_forge_in_every_seed_has_its_seeds_too():
+    header, row = lines(fidelity_table(forged("SMOTE", 1), results({"SMOTE": [0.6, 0.6]})))
+    assert (header[2], row[2]) == ("seeds", "1")
 
 
 @pytest.mark.parametrize("table", [macro_table, comparison_table, amount_table])

@@ -224,9 +224,14 @@ def test_a_training_whose_server_goes_away_has_its_generator_logged_by_the_sync(
     assert ended.said[0].endswith("upload it with `rareflow sync`, which logs the generator too"), ended.said
     (run,) = Spool(Path(SPOOL)).runs(Spool(Path(SPOOL)).client())
     server.start()
-    sync()
+    told = rareflow("sync").out
     client = MlflowClient(server.address)
     (model,) = client.search_logged_models(["1"])
+    assert told == (
+        f"Uploaded 1 run to {server.address}; rareflow-spool is removed.\n"
+        "Balance a table with the generator of 'train gas-pipeline':  "
+        f"rareflow augment --data FILE --model {model.model_uri} --out balanced.parquet\n"
+    )
     assert model.source_run_id == run.data.tags["rareflow.spool.run"]
     mlflow.set_tracking_uri(server.address)
     assert set(load_generator(model.model_uri).class_rows.values()) == {50}

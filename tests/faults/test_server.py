@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
@@ -17,8 +18,10 @@ from mlflow.exceptions import MlflowException
 
 from rareflow.data.schema import Schema
 from rareflow.data.table import Table
+from rareflow.generators.estimators import VAEWGANGP
 from rareflow.tracking import active, runs
 from rareflow.tracking.leftovers import sweep_children
+from rareflow.tracking.registry import load_generator, log_or_keep_generator
 from rareflow.tracking.runs import child_run, parent_run
 from rareflow.tracking.spooling.spool import SPOOL, Spool, spooled_runs
 from rareflow.tracking.store import prepare_store
@@ -126,7 +129,7 @@ def test_a_server_that_is_back_is_written_to_again_by_the_next_run(server):
             pass
     names = {run.data.tags["mlflow.runName"] for run in Spool(Path(SPOOL)).runs(Spool(Path(SPOOL)).client())}
     assert names == {"away"}
-    assert rareflow("sync").code == 0
+    assert rareflow("sync").out == f"Uploaded 1 run to {server.address}; rareflow-spool is removed.\n"
     held = stores.held(server.address, "back")
     assert {name: run["status"] for name, run in held.items()} == dict.fromkeys(
         ("study", "back", "away"), "FINISHED"
@@ -285,7 +288,8 @@ def test_a_sync_is_refused_while_the_server_is_away_the_spool_in_use_or_the_serv
     os.close(place)
     mlflow.set_tracking_uri(f"sqlite:///{folder}/other.db")
     line = refused("sync")
-    assert "does not hold the runs that 'rareflow-spool' still has something of (0 others" in line
+    assert "does not hold the runs that 'rareflow-spool' still has something of (others that" in line
+    assert " are uploaded: 0); " in line
     assert f"set MLFLOW_TRACKING_URI to '{server.address}'" in line
     server.start()
     Path(SPOOL).rename("moved")
@@ -308,6 +312,30 @@ def test_a_sync_that_was_cut_off_when_all_was_uploaded_needs_no_server_to_go_on(
     ended = rareflow("sync")
     assert (ended.code, ended.out) == (0, "All runs were uploaded before; rareflow-spool is removed.\n")
     assert not (folder / SPOOL).exists()
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_sync_tells_how_to_use_a_generator_that_one_cut_off_before_has_logged(server, monkeypatch):
+    rng = np.random.default_rng(0)
+    fitted = VAEWGANGP(steps=1, hidden_dim=8, random_state=0).fit(rng.normal(size=(8, 2)), ["a", "b"] * 4)
+    prepare_store("generator")
+    with parent_run("train t") as run:
+        server.kill()
+        assert log_or_keep_generator(run, fitted.generator_, class_rows={"a": 9}) is None
+    server.start()
+    with monkeypatch.context() as patch:
+        patch.setattr("rareflow.workflows.sync.remove", interrupted)
+        assert rareflow("sync").code == 130
+    uploaded, use = rareflow("sync").out.splitlines()
+    assert uploaded == "All runs were uploaded before; rareflow-spool is removed."
+    model = next(word for word in use.split() if word.startswith("models:/"))
+    assert use == (
+        "Balance a table with the generator of 'train t':  "
+        f"rareflow augment --data FILE --model {model} --out balanced.parquet"
+    )
+    mlflow.set_tracking_uri(server.address)
+    assert load_generator(model).class_rows == {"a": 9}
+    assert "rareflow.spool.model.uri" not in MlflowClient(server.address).get_run(run.id).data.tags
 
 
 def interrupted(*_):

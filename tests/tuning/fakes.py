@@ -70,7 +70,7 @@ class Recorder:
         try:
             yield seen
         except BaseException as err:
-            seen.end = type(err).__name__
+            seen.end, seen.said = type(err).__name__, str(err)
             raise
 
 

@@ -106,7 +106,7 @@ def test_a_pruned_trial_counts_and_a_hopeless_one_stops_after_its_first_detector
     assert finished(study) == 7
     assert recorder.trials[6].scores == [(1, pytest.approx(0.1))]
     assert recorder.trials[6].repeats == []
-    assert recorder.trials[6].end == "TrialPruned"
+    assert (recorder.trials[6].end, recorder.trials[6].said) == ("TrialPruned", "0.1000 after 1 of 9 scores")
 
 
 def test_nothing_is_pruned_before_a_median_of_four_can_be_had(storage):

@@ -1,5 +1,6 @@
 """A benchmark from the command line: whole, interrupted, in processes, reported again, refused."""
 
+import json
 import os
 import shutil
 import signal
@@ -90,7 +91,8 @@ def test_a_benchmark_tells_every_cell_with_its_score_and_what_is_left(place):
     told = [line.partition(" ")[2] for line in place.ended.progress if " cell " in line]
     assert len(told) == N_CELLS
     assert told[0].startswith("cell 1 of 12 (5 shots, seed 0, random oversampling): macro-F1 ")
-    assert "; about " in told[0]
+    assert not [line for line in told[:2] if " left" in line], "class weights were never done"
+    assert all("; about " in line for line in told[2:-1])
     assert told[-1].startswith("cell 12 of 12 (all rows, seed 1, class weights): macro-F1 ")
     assert "left" not in told[-1]
 
@@ -368,6 +370,20 @@ def test_an_official_test_part_tests_every_seed(place):
     assert found.groupby("seed")["support"].sum().to_dict() == {0: 300, 1: 300}
     assert "an official test part of 300 rows" in Path("official/report.md").read_text()
     assert len(parents(place)[0].inputs.dataset_inputs) == 2
+
+
+@pytest.mark.usefixtures("without_figures", "place")
+def test_rows_that_were_left_out_of_an_official_test_part_are_told_by_report_and_facts():
+    frame = pd.DataFrame({"x": range(90), "label": ["calm", "calm", "flood"] * 30})
+    frame.to_csv("known.csv", index=False)
+    frame.replace({"label": {"flood": "scan"}}).to_csv("further.csv", index=False)
+    words = ("benchmark", "--data", "known.csv", "--test", "further.csv", "--label", "label", "--shots", 5)
+    words += ("--seeds", 1, "--detectors", "dt", "--repeats", 1, "--augmenters", "RAW", "--out", "thinned")
+    ended = rareflow(*words, "--unseen-classes", "drop")
+    assert ended.code == 0, ended.said
+    told = "30 rows were left out: the training table has no row of their class, 'scan' (30 rows)"
+    assert f"an official test part of 60 rows ({told}); seeds" in Path("thinned/report.md").read_text()
+    assert json.loads(Path("thinned/benchmark.json").read_text())["test_notes"] == [f"{told}."]
 
 
 @pytest.mark.slow

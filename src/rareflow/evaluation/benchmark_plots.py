@@ -32,14 +32,14 @@ _LEVEL = 0.05
 def scarcity_figure(results: pd.DataFrame) -> Figure:
     """Draw macro-F1 over the training rows of the rare classes, a line an augmenter.
 
-    RAW, rareflow and the best of the others have a band of one standard deviation over the seeds; a band for
-    each would hide them all.
+    RAW, rareflow and the best of the others have a band of one standard deviation over the seeds, and are
+    named in the title; a band for each would hide them all.
 
     Parameters
     ----------
     results
         The results of all numbers of shots, a row a shots, seed, augmenter and detector; shots as text, in
-        the order of the axis. One seed has no band.
+        the order of the axis. One seed has no band, nor has one number of shots.
     """
     settings = list(dict.fromkeys(results["shots"]))
     names = list(dict.fromkeys(results["augmenter"]))
@@ -48,8 +48,8 @@ def scarcity_figure(results: pd.DataFrame) -> Figure:
         pd.DataFrame({shots: each.agg(figure) for shots, each in scores.items()}, index=names)
         for figure in ("mean", "std")
     )
-    others = mean.mean(axis=1).drop([RAW, OURS], errors="ignore")
-    banded = {RAW, OURS, *([others.idxmax()] if len(others) else [])}
+    chosen = {RAW, OURS, *_best_other(mean)}
+    banded = [name for name in names if name in chosen and deviation.loc[name].count() > 1]
     figure = Figure(figsize=(9, 5), layout="constrained")
     axes = figure.subplots()
     at = np.arange(len(settings))
@@ -62,7 +62,10 @@ def scarcity_figure(results: pd.DataFrame) -> Figure:
     axes.set_xticks(at, settings)
     axes.set_xlim(-0.3, len(settings) - 0.7)
     axes.set_xlabel("Training rows of each class but the largest")
-    axes.set_ylabel("Macro F1, mean over detectors (band: one standard deviation)")
+    axes.set_ylabel("Macro F1, mean over detectors")
+    if banded:
+        title = f"Bands of one standard deviation over the seeds: {', '.join(banded)}"
+        axes.set_title(title, fontsize="medium")
     axes.yaxis.set_major_formatter(PercentFormatter(100))
     bare(axes, "y")
     figure.legend(loc="outside right center", frameon=False)
@@ -131,6 +134,22 @@ def class_figure(classes: pd.DataFrame, before: str, after: str, title: str) -> 
     bare(axes)
     figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return literal(figure)
+
+
+def _best_other(mean: pd.DataFrame) -> list[str]:
+    """Name the best augmenter beside RAW and ours by the mean over the shots of ours, if there is one.
+
+    More shots score more, so only those are held against each other that have most of these shots.
+
+    Parameters
+    ----------
+    mean
+        Scores, a row an augmenter, a column a number of shots, NaN where it did not run.
+    """
+    shots = mean[mean.index == OURS].dropna(axis=1).columns
+    others = mean.drop(index=[RAW, OURS], errors="ignore")[shots].dropna(how="all")
+    held = others.count(axis=1)
+    return [] if others.empty else [str(others.mean(axis=1)[held == held.max()].idxmax())]
 
 
 def _line_style(name: str, names: list[str]) -> tuple[str, str, float]:

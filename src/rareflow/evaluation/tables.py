@@ -126,16 +126,32 @@ def amount_table(results: pd.DataFrame) -> str:
     return grid(["augmenter", "amount", "seconds a cell"], rows)
 
 
-def fidelity_table(fidelity: pd.DataFrame) -> str:
-    """Write how near forged rows are to real ones, a row an augmenter and class, mean over the seeds."""
+def fidelity_table(fidelity: pd.DataFrame, results: pd.DataFrame) -> str:
+    """Write how near forged rows are to real ones, a row an augmenter and class.
+
+    A row is the mean of the seeds in which the augmenter forged. Where these are not all seeds, for whatever
+    augmenter, each row has its number of them.
+
+    Parameters
+    ----------
+    fidelity
+        The rows that were forged with one number of shots, a row a seed, augmenter and class.
+    results
+        The results of the same number of shots, in whose order the augmenters stand.
+    """
     keys = ["augmenter", "class"]
     figures = [name for name in fidelity.columns if name not in {"table", "split", "shots", "seed", *keys}]
-    means = fidelity.groupby(keys, sort=False)[figures].mean()
+    order = list(dict.fromkeys(results["augmenter"]))
+    placed = fidelity.sort_values("augmenter", key=lambda names: names.map(order.index), kind="stable")
+    groups = placed.groupby(keys, sort=False)
+    means, seeds = groups[figures].mean(), groups["seed"].nunique()
+    counted = (seeds < results["seed"].nunique()).any()
     rows = []
     for (augmenter, label), row in zip(means.index, means.to_dict("records"), strict=True):
         values = (_figure(value, 0 if str(name).endswith("_rows") else 3) for name, value in row.items())
-        rows.append([augmenter, label, *values])
-    return grid([*keys, *(name.replace("_", " ") for name in figures)], rows)
+        count = [str(seeds[augmenter, label])] if counted else []
+        rows.append([augmenter, label, *count, *values])
+    return grid([*keys, *(["seeds"] if counted else []), *(name.replace("_", " ") for name in figures)], rows)
 
 
 def _mean_sd(fractions: pd.Series) -> str:

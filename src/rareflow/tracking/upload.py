@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow import MlflowClient
-from mlflow.entities import Param, RunTag
+from mlflow.entities import Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from rareflow.generators.portable import PortableGenerator
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
     from rareflow.tracking.spooling.spool import Spool
 
-__all__ = ["Uploaded", "remove", "upload"]
+__all__ = ["Uploaded", "remove", "upload", "uploaded_models"]
 
-_OURS = {RUN_TAG, SERVER_TAG, MODEL_TAG}
+_URI_TAG = "rareflow.spool.model.uri"  # of the generator that became the run's model
+_OURS = {RUN_TAG, SERVER_TAG, MODEL_TAG, _URI_TAG}
 
 
 @dataclass(frozen=True)
@@ -66,12 +67,26 @@ def upload(spool: Spool, server: MlflowClient) -> Uploaded:
         if (artifacts := spool.artifacts(run.info.run_id)).is_dir():
             server.log_artifacts(run_id, str(artifacts))
         if MODEL_TAG in run.data.tags:
-            _log_model(server, run_id, spool, run)
+            local.set_tag(run.info.run_id, _URI_TAG, _log_model(server, run_id, spool, run))
         ended = run.info.status != "RUNNING"
         server.set_terminated(run_id, run.info.status if ended else "KILLED", run.info.end_time)
         local.delete_run(run.info.run_id)
         done += 1
     return Uploaded(done, tuple(dict.fromkeys(strangers)))
+
+
+def uploaded_models(spool: Spool) -> list[tuple[str, str]]:
+    """Give the name of the run and the URI of each generator that went from a spool to the server.
+
+    Those of uploads that were cut off are among them, for what is deleted stays until the spool is removed.
+    """
+    local = spool.client()
+    experiments = [experiment.experiment_id for experiment in local.search_experiments()]
+    found = local.search_runs(
+        experiments, f"tags.`{_URI_TAG}` LIKE 'models:/%'", ViewType.DELETED_ONLY,
+        order_by=["attributes.start_time ASC"],
+    )  # fmt: skip
+    return [(run.info.run_name, run.data.tags[_URI_TAG]) for run in found]
 
 
 def remove(spool: Spool) -> None:
@@ -134,15 +149,21 @@ def _upload_entities(server: MlflowClient, run_id: str, local: MlflowClient, run
         server.log_inputs(run_id, datasets=datasets)
 
 
-def _log_model(server: MlflowClient, run_id: str, spool: Spool, run: Run) -> None:
-    """Log the generator that was to become the run's model, unless an upload that was cut off has done so."""
+def _log_model(server: MlflowClient, run_id: str, spool: Spool, run: Run) -> str:
+    """Log the generator that was to become the run's model, unless an upload that was cut off has done so.
+
+    Returns
+    -------
+    str
+        Its URI.
+    """
     experiment = server.get_run(run_id).info.experiment_id
-    logged = server.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'")
-    if any(model.status == "READY" for model in logged):
-        return
+    for model in server.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'"):
+        if model.status == "READY":
+            return str(model.model_uri)
     generator = PortableGenerator.load(spool.model(run.info.run_id))
     with mlflow.start_run(run_id=run_id, log_system_metrics=False):
-        log_generator(generator, class_rows=json.loads(run.data.tags[MODEL_TAG]))
+        return str(log_generator(generator, class_rows=json.loads(run.data.tags[MODEL_TAG])).model_uri)
 
 
 def _tags(run: Run) -> dict[str, str]:

@@ -190,12 +190,13 @@ class _Run:
         """Score one trial and report after each detector; RAW and the defaults run to the end."""
         objective, role = self._objective, trial.user_attrs.get(ROLE, "")
         candidate = Candidate() if role == RAW else suggest(trial, objective.table.class_counts)
+        n_scores = len(objective.splits) * len(objective.detectors)
         scored: list[float] = []
         values: list[float] = []
 
         def check() -> None:
             if not role and trial.should_prune():
-                raise optuna.TrialPruned(f"{np.mean(scored):.4f} after {len(scored)} scores")
+                raise optuna.TrialPruned(f"{np.mean(scored):.4f} after {len(scored)} of {n_scores} scores")
 
         with self._observer.trial(trial.number, role, trial.params) as log:
 

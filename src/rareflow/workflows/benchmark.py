@@ -99,7 +99,8 @@ def _compute(cells: Sequence[Cell], bench: Bench, results: Results, parent: Run,
             found = frames["results"]
             countdown.add(cell, float(found["seconds"].iloc[0]))
             left.remove(cell)
-            ahead = f"; about {duration(countdown.left(left))} left" if left else ""
+            seconds_left = countdown.left(left)
+            ahead = f"; about {duration(seconds_left)} left" if left and seconds_left is not None else ""
             say(
                 f"cell {number} of {len(cells)} ({cell_text(cell)}): "
                 f"macro-F1 {100 * found['macro_f1'].mean():.1f}{ahead}"

@@ -92,7 +92,9 @@ def batches_on_cluster(
                     say(f"The Dask cluster {scheduler} has no worker yet; waiting for one")
                     client.wait_for_workers(1)
                 _check_workers(client)
-                say(f"The Dask cluster {scheduler} has {_threads(client)} threads to draw with")
+                threads = _threads(client)
+                counted = "1 thread" if threads == 1 else f"{threads} threads"
+                say(f"The Dask cluster {scheduler} has {counted} to draw with")
                 yield from _drawn(client, source, parts)
 
         yield batches

@@ -13,7 +13,7 @@ from rareflow.redaction import without_secrets
 from rareflow.tracking.outage import ask
 from rareflow.tracking.spooling.spool import SERVER_TAG, Spool
 from rareflow.tracking.store import current_uri, prepare_store
-from rareflow.tracking.upload import remove, upload
+from rareflow.tracking.upload import remove, upload, uploaded_models
 
 __all__ = ["run"]
 
@@ -29,7 +29,7 @@ def run(folder: str) -> str:
     Returns
     -------
     str
-        How many runs were uploaded, for the screen.
+        How many runs were uploaded and how to use their generators, for the screen.
 
     Raises
     ------
@@ -56,18 +56,29 @@ def run(folder: str) -> str:
 
 def _upload(spool: Spool, folder: str) -> str:
     if not spool.runs(spool.client()):  # a sync was cut off when all was uploaded
-        remove(spool)
-        return f"All runs were uploaded before; {folder} is removed."
+        return _removed(spool, f"All runs were uploaded before; {folder} is removed.")
     uri = prepare_store(None, uri=_server(spool, folder))
     server = MlflowClient(uri)
     uploaded = ask(uri, lambda: upload(spool, server))
     if uploaded.strangers:
         raise StoreError(
             f"{without_secrets(uri)!r} does not hold the runs that {folder!r} still has something of "
-            f"({uploaded.runs} others are uploaded); set MLFLOW_TRACKING_URI to {uploaded.strangers[0]!r}"
+            f"(others that are uploaded: {uploaded.runs}); set MLFLOW_TRACKING_URI to "
+            f"{uploaded.strangers[0]!r}"
         )
+    counted = "1 run" if uploaded.runs == 1 else f"{uploaded.runs} runs"
+    return _removed(spool, f"Uploaded {counted} to {without_secrets(uri)}; {folder} is removed.")
+
+
+def _removed(spool: Spool, text: str) -> str:
+    """Remove a spool of which all is uploaded, and add to a text how to use the generators that it held."""
+    uses = [
+        f"Balance a table with the generator of {name!r}:  "
+        f"rareflow augment --data FILE --model {uri} --out balanced.parquet"
+        for name, uri in uploaded_models(spool)
+    ]
     remove(spool)
-    return f"Uploaded {uploaded.runs} runs to {without_secrets(uri)}; {folder} is removed."
+    return "\n".join([text, *uses])
 
 
 def _server(spool: Spool, folder: str) -> str:

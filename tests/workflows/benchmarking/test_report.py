@@ -81,6 +81,44 @@ def test_a_report_says_how_its_figures_came_about(tmp_path):
 
 
 @pytest.mark.usefixtures("without_figures")
+def test_one_inner_split_is_written_as_one(tmp_path):
+    assert " is best on 1 inner split of the training part, " in reported(tmp_path, repeats=1)[0]
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_a_report_on_an_official_test_part_says_which_of_its_rows_were_left_out(tmp_path):
+    notes = [
+        "3 rows were left out: their class has one row in the training table.",
+        "7 rows were left out: the training table has no row of their class, 'Recon' (7 rows).",
+    ]
+    report, _, _ = reported(tmp_path / "cut", **OFFICIAL, test_notes=notes)
+    assert (
+        "; an official test part of 1,200 rows (3 rows were left out: their class has one row in the "
+        "training table; 7 rows were left out: the training table has no row of their class, 'Recon' (7 "
+        "rows)); seeds"
+    ) in report
+    for folder, known in (("whole", {"test_notes": []}), ("older", {})):
+        report, _, _ = reported(tmp_path / folder, **OFFICIAL, **known)
+        assert "; an official test part of 1,200 rows; seeds of an augmenter: " in report
+
+
+@pytest.mark.usefixtures("without_figures")
+def test_forged_rows_are_of_the_seeds_that_forged_and_stand_in_the_order_of_the_other_tables(tmp_path):
+    def frames(cell):
+        frames = frames_of(cell)
+        forged = frames_of(Cell(cell.shots, cell.seed, "SMOTE"))["fidelity"].assign(augmenter=cell.augmenter)
+        has_forged = cell.augmenter == "rareflow" or cell.seed == 1
+        return {name: frames[name] for name in ("results", "classes")} | (
+            {"fidelity": forged} if has_forged else {}
+        )
+
+    cells = [Cell(10, seed, name) for seed in range(2) for name in ("SMOTE", "rareflow")]
+    report, _, _ = reported(tmp_path, cells, frames)
+    assert "beside held-out real ones, mean of the seeds in which it forged, at the amount" in report
+    assert report.index("| SMOTE | DOS | 1 | 20 |") < report.index("| rareflow | DOS | 2 | 20 |")
+
+
+@pytest.mark.usefixtures("without_figures")
 def test_the_papers_figures_stand_beside_those_of_all_rows_of_the_same_real_data(tmp_path):
     report, _, _ = reported(tmp_path / "gas")
     assert "published" not in section(report, "10 shots")

@@ -1,3 +1,5 @@
+from types import SimpleNamespace
+
 import numpy as np
 import optuna
 import pytest
@@ -61,7 +63,7 @@ def test_a_pruned_trial_is_killed_and_keeps_no_error(opened, caplog, monkeypatch
     def pruned():
         with trials.trial(1, "", {}) as log:
             log.on_score(1, 0.125)
-            raise optuna.TrialPruned("0.1250 after 1 scores")
+            raise optuna.TrialPruned("0.1250 after 1 of 9 scores")
 
     with pytest.raises(optuna.TrialPruned):
         pruned()
@@ -70,7 +72,7 @@ def test_a_pruned_trial_is_killed_and_keeps_no_error(opened, caplog, monkeypatch
     assert client.list_artifacts(run.info.run_id) == []
     assert run.data.metrics == {"pruned_macro_f1": 0.125}
     assert [point.step for point in client.get_metric_history(run.info.run_id, "pruned_macro_f1")] == [1]
-    assert "trial-0001: pruned at macro F1 0.1250 after 1 scores in " in caplog.text
+    assert "trial-0001: pruned at macro F1 0.1250 after 1 of 9 scores in " in caplog.text
     assert "best so far 0.2500; 2 of 3 done, about " in caplog.text
 
 
@@ -93,7 +95,7 @@ def test_a_finished_trial_is_told_with_the_best_value_it_itself_among_them(opene
         log.on_repeat(0, repeat(0.875))
     assert the_child(client, parent_id).data.tags["rareflow.role"] == "raw"
     assert "trial-0000 (raw): val_macro_f1 0.8750 in " in caplog.text
-    assert "best so far 0.8750; 2 of 3 done, about " in caplog.text
+    assert caplog.messages[-1].endswith("best so far 0.8750; 2 of 3 done")
 
 
 def test_the_best_value_is_no_pruned_trials_part_of_a_mean(opened, caplog, monkeypatch):
@@ -174,6 +176,18 @@ def test_the_time_that_is_left_is_shared_by_all_who_work(opened, caplog, monkeyp
         trials._study.ask()
     trials._tell("done", trials_module.time.monotonic())
     assert caplog.messages[-1].endswith("2 of 4 done, about 1 min 00 s left")
+
+
+def test_the_time_that_is_left_is_not_reckoned_from_raw_which_trains_nothing(opened, caplog, monkeypatch):
+    trials, *_ = opened
+    hear(caplog, monkeypatch)
+    now = iter((0.0, 1.0, 10.0, 70.0))
+    monkeypatch.setattr(trials_module, "time", SimpleNamespace(monotonic=lambda: next(now)))
+    for role in ("raw", "default"):
+        trials._tell("done", trials_module.time.monotonic(), role=role)
+    raw, default = caplog.messages
+    assert raw == "done in 1.0 s; best so far 0.2500; 2 of 3 done"
+    assert default == "done in 1 min 00 s; best so far 0.2500; 2 of 3 done, about 1 min 00 s left"
 
 
 def hear(caplog, monkeypatch):

@@ -10,7 +10,7 @@ import pandas as pd
 from rareflow.errors import RareflowError
 from rareflow.evaluation.benchmark import make_part, run_cell
 from rareflow.evaluation.quality import quality_by_class
-from rareflow.workflows.benchmarking.plan import shots_text
+from rareflow.workflows.benchmarking.plan import shots_text, splits_text
 from rareflow.workflows.processes import named
 from rareflow.workflows.progress import say
 
@@ -94,8 +94,7 @@ def _part_text(cell: Cell) -> str:
 
 def tell_part(cell: Cell, protocol: Protocol) -> None:
     """Tell that a cell's part is made, which takes minutes where the table is wide."""
-    splits = "1 inner split" if protocol.repeats == 1 else f"{protocol.repeats} inner splits"
-    say(f"{_part_text(cell)}: scoring the table as it is on {splits} ...")
+    say(f"{_part_text(cell)}: scoring the table as it is on {splits_text(protocol.repeats)} ...")
 
 
 def tell_parts(cells: Sequence[Cell], protocol: Protocol) -> Iterator[Cell]:

@@ -16,7 +16,9 @@ __all__ = ["Countdown"]
 
 
 class Countdown:
-    """Mean seconds by augmenter and shots; where none is done, by augmenter, else over all.
+    """Mean seconds by augmenter and shots; where none is done, by augmenter.
+
+    Nothing is foretold of an augmenter that was never done: RAW takes a second, a generator minutes.
 
     Parameters
     ----------
@@ -37,15 +39,17 @@ class Countdown:
         for key in _keys(cell):
             self._seconds[key].append(seconds)
 
-    def left(self, cells: Iterable[Cell]) -> float:
-        """Give the seconds that these cells still take; 0 where nothing is done to reckon from."""
-        return sum(self._expected(cell) for cell in cells) / self._jobs
-
-    def _expected(self, cell: Cell) -> float:
-        known = next((self._seconds[key] for key in _keys(cell) if key in self._seconds), [0.0])
-        return float(np.mean(known))
+    def left(self, cells: Iterable[Cell]) -> float | None:
+        """Give the seconds that these cells still take; ``None`` if one's augmenter was never done."""
+        total = 0.0
+        for cell in cells:
+            known = next((self._seconds[key] for key in _keys(cell) if key in self._seconds), None)
+            if known is None:
+                return None
+            total += float(np.mean(known))
+        return total / self._jobs
 
 
 def _keys(cell: Cell) -> tuple[tuple[object, ...], ...]:
     """Name what cells may have in common, the nearest first."""
-    return (cell.augmenter, cell.shots), (cell.augmenter,), ()
+    return (cell.augmenter, cell.shots), (cell.augmenter,)

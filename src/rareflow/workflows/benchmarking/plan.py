@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from rareflow.data.table import Table
     from rareflow.workflows.settings import Settings
 
-__all__ = ["ALL", "BenchmarkSettings", "cells_of", "facts_of", "parse_shots", "protocol_of", "shots_text"]
+__all__ = [
+    "ALL",
+    "BenchmarkSettings",
+    "cells_of",
+    "facts_of",
+    "parse_shots",
+    "protocol_of",
+    "shots_text",
+    "splits_text",
+]
 
 ALL = "all"
 _FORMAT = 1  # of the files; raised when they change their meaning
@@ -93,6 +102,11 @@ def shots_text(shots: int | None) -> str:
     return ALL if shots is None else str(shots)
 
 
+def splits_text(repeats: int) -> str:
+    """Write a number of inner splits as people read it."""
+    return "1 inner split" if repeats == 1 else f"{repeats} inner splits"
+
+
 def cells_of(how: BenchmarkSettings, first_seed: int) -> list[Cell]:
     """Give the cells by shots, then seed, then augmenter in the order of the tables."""
     names = tuple(dict.fromkeys(how.augmenters)) or known_augmenters()
@@ -116,7 +130,11 @@ def protocol_of(settings: Settings, how: BenchmarkSettings) -> Protocol:
 
 
 def facts_of(table: Table, test: Table | None, protocol: Protocol, *, fidelity: bool) -> dict[str, Any]:
-    """Give what all results of a folder have in common, without a path: other facts, other figures."""
+    """Give what all results of a folder have in common, without a path: other facts, other figures.
+
+    But for ``test_notes``, which say what was done to the test part alone, as which rows were left out: the
+    digests are of what is left.
+    """
     return {
         "format": _FORMAT,
         "table": table.name,
@@ -125,6 +143,7 @@ def facts_of(table: Table, test: Table | None, protocol: Protocol, *, fidelity: 
         "class_counts": table.class_counts,
         "test_digest": test.digest if test else None,
         "test_class_counts": test.class_counts if test else None,
+        "test_notes": [note for note in test.notes if note not in table.notes] if test else None,
         "split": protocol.split,
         "test_size": None if test else protocol.test_size,
         "detectors": list(protocol.detectors),

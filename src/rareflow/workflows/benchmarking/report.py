@@ -17,7 +17,7 @@ from rareflow.evaluation.tables import (
     fidelity_table,
     macro_table,
 )
-from rareflow.workflows.benchmarking.plan import ALL
+from rareflow.workflows.benchmarking.plan import ALL, splits_text
 from rareflow.workflows.benchmarking.results import read_facts, read_frames
 from rareflow.workflows.files import write_text
 
@@ -118,7 +118,7 @@ def _protocol(facts: dict[str, Any], results: pd.DataFrame) -> str:
     counts = facts["class_counts"]
     data = "simulated: no row was measured" if facts["simulated"] else f"digest `{facts['digest'][:12]}`"
     split = (
-        f"an official test part of {sum(facts['test_class_counts'].values()):,} rows"
+        _test_part(facts)
         if facts["test_digest"]
         else f"a {facts['split']} split for each seed, test size {facts['test_size']:g}"
     )
@@ -130,13 +130,20 @@ def _protocol(facts: dict[str, Any], results: pd.DataFrame) -> str:
 {n_seeds}.
 - Shots: every class but the largest keeps so many random training rows. The test part is never cut.
 - Amount: how far an augmenter moves a table towards balance (0: as it is, 1: full balance). It is the one \
-whose mean over the detectors is best on {facts["repeats"]} inner splits of the training part, at most \
+whose mean over the detectors is best on {splits_text(facts["repeats"])} of the training part, at most \
 {facts["inner_rows"]:,} rows of it. An augmenter with one amount has no choice; to {OURS} full \
 balance is {CLASS_ROWS} rows of each class, or an eighth of the largest one's if that is more. The test part \
 scores once.
 - Scores are macro averages over the classes; mean ± standard deviation over the seeds. With n seeds no p \
 falls below 2 to the power of 1 - n, before Holm's correction.
 {_covered(facts, list(dict.fromkeys(results["shots"])))}""".rstrip()
+
+
+def _test_part(facts: dict[str, Any]) -> str:
+    """Say what the official test part holds, and what was done to it if the folder knows."""
+    notes = "; ".join(note.removesuffix(".") for note in facts.get("test_notes") or ())
+    rows = f"an official test part of {sum(facts['test_class_counts'].values()):,} rows"
+    return f"{rows} ({notes})" if notes else rows
 
 
 def _covered(facts: dict[str, Any], shots: list[str]) -> str:
@@ -190,12 +197,13 @@ def _section(
     yield amount_table(results)
     if len(frames.get("fidelity", ())):
         yield (
-            "Forged rows beside held-out real ones, mean over the seeds, at the amount chosen. "
+            "Forged rows of an augmenter beside held-out real ones, mean of the seeds in which it forged, at "
+            "the amount chosen. "
             "c2st auc: how well a forest tells the two apart (0.5: not at all). copies, near copies: shares "
             "of rows that equal a training row, or nearly; the same of real held-out rows beside it. "
             "membership auc: how well an attacker tells training rows from held-out ones (0.5: not at all)."
         )
-        yield fidelity_table(frames["fidelity"])
+        yield fidelity_table(frames["fidelity"], results)
 
 
 def _ranks(results: pd.DataFrame) -> str:

@@ -46,6 +46,7 @@ _OPTIONS = {
     "format": "",
     "inner_rows": "",
 }
+_TOLD = {"test_notes"}  # said in the report, and never a reason to refuse: the digests are of what was left
 
 
 class Results:
@@ -113,11 +114,12 @@ class Results:
             )
 
     def _begin(self) -> None:
-        """Say what the results will be about; a run that others were logged to before is not continued."""
+        """Say what the results are about; of a new folder, no run that others were logged to is continued."""
         if self.facts["fidelity"]:
             (self.folder / "fidelity.csv").touch()  # nobody may forge a row, but then it is not missing
         write_text(json.dumps(self.facts, indent=2, ensure_ascii=False) + "\n", self.folder / _FACTS)
-        self.run_id = ""
+        if not self._whole:
+            self.run_id = ""
 
     @property
     def run_id(self) -> str:
@@ -231,7 +233,7 @@ def _whole(folder: Path, files: Mapping[str, Lines], facts: Mapping[str, Any]) -
 def _refuse_other(folder: Path, held: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Refuse results of another table or protocol, and name the first difference."""
     for key, value in facts.items():
-        if held.get(key) != value:
+        if key not in _TOLD and held.get(key) != value:
             options = _OPTIONS.get(key, f"--{key.replace('_', '-')}")
             remedy = f", or the {options} that it was made with" if options else ""
             raise ConfigError(

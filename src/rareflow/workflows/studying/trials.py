@@ -16,6 +16,7 @@ from rareflow.errors import DivergedError
 from rareflow.evaluation.metrics import mean_summary
 from rareflow.tracking.leftovers import sweep_ended_children
 from rareflow.tracking.runs import Run, child_run
+from rareflow.tuning.space import RAW
 from rareflow.tuning.study import finished
 from rareflow.workflows.progress import Pace, duration, say
 
@@ -127,7 +128,7 @@ class Trials:
                 if isinstance(err, DivergedError):
                     log.log_diverged(err.history)
                 raise
-        self._tell(f"{shown}: val_macro_f1 {log.value:.4f}", start, log.value)
+        self._tell(f"{shown}: val_macro_f1 {log.value:.4f}", start, log.value, role=role)
 
     def lost(self, number: int, host: str) -> None:
         """Close the run of a trial whose process, on whatever host, is heard of no more."""
@@ -140,9 +141,11 @@ class Trials:
             whom = ", ".join(f"{run_name(number)} on {host}" for number, host in running.items())
             say(f"Waiting for {whom}")
 
-    def _tell(self, result: str, start: float, *complete: float) -> None:
+    def _tell(self, result: str, start: float, *complete: float, role: str = "") -> None:
         """Tell a trial's result, the best one and the time left; the study does not hold this trial yet."""
-        self._seconds.append(time.monotonic() - start)
+        seconds = time.monotonic() - start
+        if role != RAW:  # which trains no generator: those to come take far longer
+            self._seconds.append(seconds)
         trials = self._study.get_trials(deepcopy=False)
         # A pruned trial's value is the mean of a part of what the others' are means of.
         scored = [t.value for t in trials if t.state == TrialState.COMPLETE and t.value is not None]
@@ -150,7 +153,8 @@ class Trials:
         done = min(finished(self._study) + 1, self._n_trials)
         # Each trial that runs, this one among them, is a worker's, on whatever machine.
         workers = max(1, sum(t.state == TrialState.RUNNING for t in trials))
-        left = (self._n_trials - done) * float(np.mean(self._seconds)) / workers
+        mean = float(np.mean(self._seconds)) if self._seconds else 0.0
+        left = (self._n_trials - done) * mean / workers
         ahead = f", about {duration(left)} left" if left else ""
-        took = duration(self._seconds[-1])
-        say(f"{result} in {took}; best so far {best:.4f}; {done} of {self._n_trials} done{ahead}")
+        said = f"{result} in {duration(seconds)}; best so far {best:.4f}"
+        say(f"{said}; {done} of {self._n_trials} done{ahead}")
