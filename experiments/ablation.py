@@ -11,11 +11,12 @@ amounts. Writes ``ablation-TABLE.csv``, a row a variant, seed and detector, and 
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
 
+from by_table import FOLDER
 from rareflow import load_table
 from rareflow.evaluation.augmenters import RowAugmenter
 from rareflow.evaluation.augmenters.networks import NetworkAugmenter, PaperVaeWganGp
@@ -30,7 +31,6 @@ from rareflow.workflows.settings import limit_threads
 SEEDS = range(10)
 SHOTS = 10
 TABLES = {"gas-pipeline": "gas_pipeline_10pct.parquet", "cic-ids-2017": "cicids2017_assembled.parquet"}
-FOLDER = Path(__file__).parent
 SHIPPED = "rareflow as shipped"
 PAPER = PaperVaeWganGp.settings
 LARGE = {"batch_size": 500, "hidden_dim": 256}
@@ -119,36 +119,31 @@ def run(name: str) -> None:
             print(f"{name}: seed {seed}, {variant} done", flush=True)
 
 
-def markdown(file: Path) -> str:
-    results = pd.read_csv(file)
-    by_seed = 100 * results.pivot_table(index="seed", columns="variant", values="macro_f1")
-    whole = by_seed[[name for name in VARIANTS if name in by_seed]].dropna()
-    found = compare_each(whole, dict.fromkeys(whole, SHIPPED))
-    lines = [
-        f"{file.stem}, {len(whole)} seeds",
-        "",
-        "| variant | macro F1, % | less as shipped |",
-        "|---|---|---|",
-    ]
-    for name in whole:
-        less = found.get(name)
-        change = f"{less.difference:+.1f} [{less.low:+.1f}, {less.high:+.1f}]" if less else ""
-        lines.append(f"| {name} | {whole[name].mean():.1f} ± {whole[name].std():.1f} | {change} |")
+def markdown() -> str:
+    """Give rareflow as shipped, and each variant less that, paired by seed with the 95 % interval."""
+    columns = {}
+    for file in sorted(FOLDER.glob("ablation-*.csv")):
+        results = pd.read_csv(file)
+        by_seed = 100 * results.pivot_table(index="seed", columns="variant", values="macro_f1")
+        whole = by_seed[[name for name in VARIANTS if name in by_seed]].dropna()
+        found = compare_each(whole, dict.fromkeys(whole, SHIPPED))
+        columns[f"{file.stem.removeprefix('ablation-')}, {len(whole)} seeds"] = {
+            SHIPPED: f"{whole[SHIPPED].mean():.1f} ± {whole[SHIPPED].std():.1f}"
+        } | {name: f"{e.difference:+.1f} [{e.low:+.1f}, {e.high:+.1f}]" for name, e in found.items()}
+    lines = [f"| macro F1, % | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    for name in VARIANTS:
+        cells = [each.get(name, "") for each in columns.values()]
+        if any(cells):
+            lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
-
-
-def run_and_report(run: Callable[[str], None], files: str, markdown: Callable[[Path], str]) -> None:
-    """Run for each table that is named on the command line, then print what all files say."""
-    for name in sys.argv[1:]:
-        if name != "--report":
-            run(name)
-    for file in sorted(FOLDER.glob(files)):
-        print(markdown(file), end="\n\n")
 
 
 def main() -> None:
     limit_threads(1)
-    run_and_report(run, "ablation-*.csv", markdown)
+    for name in sys.argv[1:]:
+        if name != "--report":
+            run(name)
+    print(markdown())
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablation import FOLDER, run_and_report
+from by_table import FOLDER, run_and_report
 from rareflow.data.shots import few_shots
 from rareflow.data.splits import split_table
 from rareflow.evaluation.augmenters import RowAugmenter

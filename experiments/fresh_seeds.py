@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ablation import FOLDER, run_and_report
+from by_table import FOLDER, run_and_report
 from rareflow.evaluation.benchmark import Protocol, make_part, run_cell
 from rareflow.evaluation.statistics import compare_paired
 from rareflow.workflows.settings import limit_threads

@@ -21,7 +21,8 @@ import pandas as pd
 from mlflow import MlflowClient
 
 import kdd
-from ablation import FOLDER, SEEDS, SHOTS, TABLES, run_and_report
+from ablation import SEEDS, SHOTS, TABLES
+from by_table import FOLDER, run_and_report
 from rareflow import Table, load_table
 from rareflow.evaluation.benchmark import Protocol, make_part
 from rareflow.evaluation.statistics import compare_paired, scores_by_seed

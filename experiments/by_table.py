@@ -1,0 +1,16 @@
+"""What the experiments share that run table by table: where their files lie, and their command line."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+FOLDER = Path(__file__).parent
+
+
+def run_and_report(run: Callable[[str], None], files: str, markdown: Callable[[Path], str]) -> None:
+    """Run for each table that is named on the command line, then print what all files say."""
+    for name in sys.argv[1:]:
+        if name != "--report":
+            run(name)
+    for file in sorted(FOLDER.glob(files)):
+        print(markdown(file), end="\n\n")
