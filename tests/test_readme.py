@@ -71,7 +71,7 @@ def test_the_table_of_results_is_what_the_committed_results_say():
     assert script.markdown() in README
 
 
-@pytest.mark.parametrize("script", ["ablation", "tuning", "drift", "fixed_amounts"])
+@pytest.mark.parametrize("script", ["ablation", "fresh_seeds", "tuning", "drift", "fixed_amounts"])
 def test_what_is_read_below_in_the_experiments_is_what_the_committed_results_say(script):
     folder = README_PATH.parent / "experiments"
     command = [sys.executable, str(folder / f"{script}.py"), "--report"]
