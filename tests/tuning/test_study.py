@@ -13,9 +13,9 @@ from optuna.trial import TrialState
 from xgboost.core import XGBoostError
 
 from rareflow.errors import DataError, DivergedError, StoreError
-from rareflow.tuning.sampler import DONE
+from rareflow.tuning.marks import DONE, OWNER
 from rareflow.tuning.space import Candidate, default_candidate, suggest
-from rareflow.tuning.storage import OWNER, open_storage
+from rareflow.tuning.storage import open_storage
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.work import work
 from tests.tuning.fakes import COUNTS, FakeObjective, Recorder, age

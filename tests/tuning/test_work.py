@@ -10,7 +10,7 @@ from optuna.trial import TrialState
 
 from rareflow.identity import here
 from rareflow.tuning import work as module
-from rareflow.tuning.storage import OWNER
+from rareflow.tuning.marks import OWNER
 from rareflow.tuning.study import enqueue_references, find_study, finished, open_study
 from rareflow.tuning.work import fail_lost, settle, work
 from tests.tuning.fakes import COUNTS, FakeObjective, Recorder, age, by_noise, run_worker

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from optuna.samplers import BaseSampler, TPESampler
-from optuna.trial import TrialState
 
+from rareflow.tuning.marks import DONE, FAULT
 from rareflow.tuning.storage import experimental
 
 if TYPE_CHECKING:
@@ -17,11 +17,8 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
     from optuna.trial import FrozenTrial
 
-__all__ = ["DONE", "FAULT", "ResumableSampler"]
+__all__ = ["ResumableSampler"]
 
-DONE = (TrialState.COMPLETE, TrialState.PRUNED)
-FAULT = "fault"
-"""A trial's user attribute: what its own training died of."""
 _STARTUP_TRIALS = 8  # drawn at random before the sampler learns; RAW and the defaults count among them
 
 

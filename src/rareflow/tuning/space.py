@@ -15,9 +15,7 @@ from rareflow.generators.portable import SAMPLING_MODES, SNAPS
 
 __all__ = [
     "CLASS_ROWS_CHOICES",
-    "DEFAULT",
     "KNOBS",
-    "RAW",
     "Candidate",
     "default_candidate",
     "params_of",
@@ -30,9 +28,6 @@ CLASS_ROWS_CHOICES = (0, 200, CLASS_ROWS, 2_000, 7_000)
 
 The defaults' number is a further choice where it is another.
 """
-
-RAW, DEFAULT = "raw", "default"
-"""Roles of the two trials that every study holds: no augmentation, and the defaults."""
 
 KNOBS: dict[str, Callable[[BaseTrial, str], Any]] = {
     "latent_dim": lambda trial, name: trial.suggest_int(name, 4, 64, log=True),

@@ -14,15 +14,15 @@ from sqlalchemy.exc import SQLAlchemyError
 from rareflow.databases import make_whole, sqlite_file
 from rareflow.errors import StoreError
 from rareflow.redaction import ADDRESS_FORM
+from rareflow.tuning.marks import OWNER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sqlalchemy.engine import URL
 
-__all__ = ["OWNER", "experimental", "open_storage", "queue_anew", "refusals"]
+__all__ = ["experimental", "open_storage", "queue_anew", "refusals"]
 
-OWNER = "process"  # a trial's user attribute: host, number and birth of the process that works on it
 _HEARTBEAT_S, _GRACE_S, _RETRIES = 30, 120, 3
 _FILE = {"connect_args": {"timeout": 60}}  # seconds that a process waits while another one writes
 _SERVER = {"pool_pre_ping": True}  # a worker is silent while it trains, and what lies between may hang up

@@ -8,16 +8,15 @@ import optuna
 from optuna.trial import TrialState
 
 from rareflow.errors import StoreError
-from rareflow.tuning.sampler import DONE, ResumableSampler
-from rareflow.tuning.space import DEFAULT, RAW, default_candidate, params_of
+from rareflow.tuning.marks import AS_IT_IS, DEFAULTS, DONE, ROLE
+from rareflow.tuning.sampler import ResumableSampler
+from rareflow.tuning.space import default_candidate, params_of
 from rareflow.tuning.storage import experimental, open_storage, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-__all__ = ["ROLE", "enqueue_references", "find_study", "finished", "open_study"]
-
-ROLE = "role"
+__all__ = ["enqueue_references", "find_study", "finished", "open_study"]
 
 
 def open_study(storage: str, name: str, *, seed: int, seat: Sequence[int] = ()) -> optuna.Study:
@@ -92,7 +91,7 @@ def enqueue_references(study: optuna.Study, class_counts: Mapping[str, int]) -> 
     """Queue RAW and the defaults, first of all trials, unless they are done, running or queued."""
     live = (TrialState.COMPLETE, TrialState.RUNNING, TrialState.WAITING)
     present = {trial.user_attrs.get(ROLE) for trial in study.get_trials(deepcopy=False, states=live)}
-    if RAW not in present:
-        study.enqueue_trial({}, user_attrs={ROLE: RAW})
-    if DEFAULT not in present:
-        study.enqueue_trial(params_of(default_candidate(class_counts)), user_attrs={ROLE: DEFAULT})
+    if AS_IT_IS not in present:
+        study.enqueue_trial({}, user_attrs={ROLE: AS_IT_IS})
+    if DEFAULTS not in present:
+        study.enqueue_trial(params_of(default_candidate(class_counts)), user_attrs={ROLE: DEFAULTS})

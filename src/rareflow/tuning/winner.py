@@ -11,8 +11,8 @@ from optuna.trial import TrialState
 
 from rareflow.errors import StoreError
 from rareflow.evaluation.comparison import RAW
-from rareflow.tuning.space import DEFAULT, Candidate
-from rareflow.tuning.study import ROLE
+from rareflow.tuning.marks import DEFAULTS, ROLE
+from rareflow.tuning.space import Candidate
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -100,7 +100,7 @@ def choose(
     counts = fresh.table.class_counts
     forging = [trial for trial in others if not Candidate.from_params(trial.params).is_raw(counts)]
     by_value = sorted(forging, key=lambda trial: (-(trial.value or 0.0), trial.number))
-    defaults = [trial for trial in by_value if trial.user_attrs.get(ROLE) == DEFAULT]
+    defaults = [trial for trial in by_value if trial.user_attrs.get(ROLE) == DEFAULTS]
     finalists = defaults + [trial for trial in by_value if trial not in defaults][:_FINALISTS]
     candidates = [Candidate(), *(Candidate.from_params(trial.params) for trial in finalists)]
     names = [RAW, *(_name(trial) for trial in finalists)]

@@ -19,11 +19,11 @@ from optuna.trial import FrozenTrial, TrialState
 
 from rareflow.errors import DivergedError, lacks_memory
 from rareflow.identity import here, is_gone
+from rareflow.tuning.marks import AS_IT_IS, DONE, FAULT, OWNER, ROLE
 from rareflow.tuning.pruning import PrefixPruner
-from rareflow.tuning.sampler import DONE, FAULT
-from rareflow.tuning.space import RAW, Candidate, suggest
-from rareflow.tuning.storage import OWNER, experimental, queue_anew
-from rareflow.tuning.study import ROLE, enqueue_references
+from rareflow.tuning.space import Candidate, suggest
+from rareflow.tuning.storage import experimental, queue_anew
+from rareflow.tuning.study import enqueue_references
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -189,7 +189,7 @@ class _Run:
     def _score(self, trial: optuna.Trial) -> float:
         """Score one trial and report after each detector; RAW and the defaults run to the end."""
         objective, role = self._objective, trial.user_attrs.get(ROLE, "")
-        candidate = Candidate() if role == RAW else suggest(trial, objective.table.class_counts)
+        candidate = Candidate() if role == AS_IT_IS else suggest(trial, objective.table.class_counts)
         n_scores = len(objective.splits) * len(objective.detectors)
         scored: list[float] = []
         values: list[float] = []

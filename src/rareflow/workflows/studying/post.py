@@ -12,7 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from rareflow.identity import here
 from rareflow.tracking.leftovers import sweep_ended_children
-from rareflow.tuning.sampler import DONE
+from rareflow.tuning.marks import DONE
 from rareflow.tuning.storage import refusals
 from rareflow.tuning.study import open_study
 from rareflow.tuning.work import settle, work

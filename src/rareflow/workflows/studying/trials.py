@@ -16,7 +16,7 @@ from rareflow.errors import DivergedError
 from rareflow.evaluation.metrics import mean_summary
 from rareflow.tracking.leftovers import sweep_ended_children
 from rareflow.tracking.runs import Run, child_run
-from rareflow.tuning.space import RAW
+from rareflow.tuning.marks import AS_IT_IS
 from rareflow.tuning.study import finished
 from rareflow.workflows.progress import Pace, duration, say
 
@@ -144,7 +144,7 @@ class Trials:
     def _tell(self, result: str, start: float, *complete: float, role: str = "") -> None:
         """Tell a trial's result, the best one and the time left; the study does not hold this trial yet."""
         seconds = time.monotonic() - start
-        if role != RAW:  # which trains no generator: those to come take far longer
+        if role != AS_IT_IS:  # which trains no generator: those to come take far longer
             self._seconds.append(seconds)
         trials = self._study.get_trials(deepcopy=False)
         # A pruned trial's value is the mean of a part of what the others' are means of.
