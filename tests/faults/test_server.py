@@ -326,11 +326,13 @@ def test_a_sync_tells_how_to_use_a_generator_that_one_cut_off_before_has_logged(
     with monkeypatch.context() as patch:
         patch.setattr("rareflow.workflows.sync.remove", interrupted)
         assert rareflow("sync").code == 130
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(None)
     uploaded, use = rareflow("sync").out.splitlines()
     assert uploaded == "All runs were uploaded before; rareflow-spool is removed."
     model = next(word for word in use.split() if word.startswith("models:/"))
     assert use == (
-        "Balance a table with the generator of 'train t':  "
+        f"Balance a table with the generator of 'train t':  MLFLOW_TRACKING_URI={server.address} "
         f"rareflow augment --data FILE --model {model} --out balanced.parquet"
     )
     mlflow.set_tracking_uri(server.address)

@@ -242,12 +242,16 @@ class VAEWGANGP(BaseEstimator):
         random_state: int | np.random.RandomState | None = None,
         temperature: float = 1.0,
     ) -> pd.DataFrame:
-        """Draw n rows of one class, given as itself or as its text; see `PortableGenerator.sample`.
+        """Draw n rows of one class, given as what equals it (1 for 1.0) or as its text.
+
+        See `PortableGenerator.sample`.
 
         Their columns have the names that X's had in `fit`, of whatever type.
         """
         check_is_fitted(self, "generator_")
-        rows = self.generator_.sample(str(label), n, seed=as_seed(random_state), temperature=temperature)
+        names = dict(zip(self.classes_.tolist(), self.generator_.classes, strict=True))
+        name = names.get(label, str(label))
+        rows = self.generator_.sample(name, n, seed=as_seed(random_state), temperature=temperature)
         return rows.set_axis(self._columns, axis=1)
 
     def _sampling(self, config: TrainingConfig) -> dict[str, Any]:

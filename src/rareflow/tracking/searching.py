@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlflow.entities import ViewType
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -13,13 +15,15 @@ if TYPE_CHECKING:
 __all__ = ["every_run"]
 
 
-def every_run(client: MlflowClient, experiments: Sequence[str], which: str = "") -> list[Run]:
+def every_run(
+    client: MlflowClient, experiments: Sequence[str], which: str = "", view: int = ViewType.ACTIVE_ONLY
+) -> list[Run]:
     """Give the runs of these experiments that a filter string of MLflow's holds of, the earliest first."""
     found: list[Run] = []
     token = None
     while True:
         page = client.search_runs(
-            experiments, filter_string=which, order_by=["attributes.start_time ASC"], page_token=token
+            experiments, which, view, order_by=["attributes.start_time ASC"], page_token=token
         )
         found += page
         token = page.token

@@ -75,18 +75,15 @@ def upload(spool: Spool, server: MlflowClient) -> Uploaded:
     return Uploaded(done, tuple(dict.fromkeys(strangers)))
 
 
-def uploaded_models(spool: Spool) -> list[tuple[str, str]]:
-    """Give the name of the run and the URI of each generator that went from a spool to the server.
+def uploaded_models(spool: Spool) -> list[tuple[str, str, str]]:
+    """Give each generator that went from a spool to the server: its run's name, its URI, the server.
 
     Those of uploads that were cut off are among them, for what is deleted stays until the spool is removed.
     """
     local = spool.client()
     experiments = [experiment.experiment_id for experiment in local.search_experiments()]
-    found = local.search_runs(
-        experiments, f"tags.`{_URI_TAG}` LIKE 'models:/%'", ViewType.DELETED_ONLY,
-        order_by=["attributes.start_time ASC"],
-    )  # fmt: skip
-    return [(run.info.run_name, run.data.tags[_URI_TAG]) for run in found]
+    found = every_run(local, experiments, f"tags.`{_URI_TAG}` LIKE 'models:/%'", ViewType.DELETED_ONLY)
+    return [(run.info.run_name, run.data.tags[_URI_TAG], run.data.tags[SERVER_TAG]) for run in found]
 
 
 def remove(spool: Spool) -> None:

@@ -55,8 +55,9 @@ def run(folder: str) -> str:
 
 
 def _upload(spool: Spool, folder: str) -> str:
+    is_set = mlflow.tracking.is_tracking_uri_set()
     if not spool.runs(spool.client()):  # a sync was cut off when all was uploaded
-        return _removed(spool, f"All runs were uploaded before; {folder} is removed.")
+        return _removed(spool, f"All runs were uploaded before; {folder} is removed.", is_set=is_set)
     uri = prepare_store(None, uri=_server(spool, folder))
     server = MlflowClient(uri)
     uploaded = ask(uri, lambda: upload(spool, server))
@@ -67,15 +68,20 @@ def _upload(spool: Spool, folder: str) -> str:
             f"{uploaded.strangers[0]!r}"
         )
     counted = "1 run" if uploaded.runs == 1 else f"{uploaded.runs} runs"
-    return _removed(spool, f"Uploaded {counted} to {without_secrets(uri)}; {folder} is removed.")
+    told = f"Uploaded {counted} to {without_secrets(uri)}; {folder} is removed."
+    return _removed(spool, told, is_set=is_set)
 
 
-def _removed(spool: Spool, text: str) -> str:
-    """Remove a spool of which all is uploaded, and add to a text how to use the generators that it held."""
+def _removed(spool: Spool, text: str, *, is_set: bool) -> str:
+    """Remove a spool of which all is uploaded, and add to a text how to use the generators that it held.
+
+    Where MLflow was told no store here, the commands name it.
+    """
     uses = [
         f"Balance a table with the generator of {name!r}:  "
+        f"{'' if is_set else f'MLFLOW_TRACKING_URI={server} '}"
         f"rareflow augment --data FILE --model {uri} --out balanced.parquet"
-        for name, uri in uploaded_models(spool)
+        for name, uri, server in uploaded_models(spool)
     ]
     remove(spool)
     return "\n".join([text, *uses])

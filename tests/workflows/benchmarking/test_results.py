@@ -155,17 +155,17 @@ def test_a_folder_without_a_whole_cell_takes_other_facts_and_forgets_lines_and_r
 NOTED = FACTS | {"test_notes": ["7 rows were left out."]}
 
 
-@pytest.mark.parametrize("held", [FACTS, FACTS | {"test_notes": None}, FACTS | {"test_notes": ["another"]}])
-def test_what_was_left_out_of_a_test_part_refuses_no_results_and_is_told_by_the_last_who_opens_them(
-    held, tmp_path
-):
+@pytest.mark.parametrize(
+    ("held", "given"), [(FACTS, NOTED), (FACTS | {"test_notes": ["another"]}, NOTED), (NOTED, FACTS)]
+)
+def test_what_was_left_out_of_a_test_part_refuses_no_results_and_is_not_forgotten(held, given, tmp_path):
     with Results(tmp_path, held) as results:
         results.run_id = "a run"
         results.add(frames_of(CELLS[0]))
     before = contents(tmp_path)
-    assert Results(tmp_path, NOTED).seconds == {CELLS[0]: 1.5}
+    assert Results(tmp_path, given).seconds == {CELLS[0]: 1.5}
     assert read_facts(tmp_path) == held
-    with Results(tmp_path, NOTED) as results:
+    with Results(tmp_path, given) as results:
         assert (results.run_id, results.seconds) == ("a run", {CELLS[0]: 1.5})
     assert read_facts(tmp_path) == NOTED
     assert contents(tmp_path) == before

@@ -132,9 +132,10 @@ def protocol_of(settings: Settings, how: BenchmarkSettings) -> Protocol:
 def facts_of(table: Table, test: Table | None, protocol: Protocol, *, fidelity: bool) -> dict[str, Any]:
     """Give what all results of a folder have in common, without a path: other facts, other figures.
 
-    But for ``test_notes``, which say what was done to the test part alone, as which rows were left out: the
-    digests are of what is left.
+    But for ``test_notes``, if there are any, which say what was done to the test part alone, as which rows
+    were left out: the digests are of what is left.
     """
+    notes = [note for note in test.notes if note not in table.notes] if test else []
     return {
         "format": _FORMAT,
         "table": table.name,
@@ -143,7 +144,6 @@ def facts_of(table: Table, test: Table | None, protocol: Protocol, *, fidelity: 
         "class_counts": table.class_counts,
         "test_digest": test.digest if test else None,
         "test_class_counts": test.class_counts if test else None,
-        "test_notes": [note for note in test.notes if note not in table.notes] if test else None,
         "split": protocol.split,
         "test_size": None if test else protocol.test_size,
         "detectors": list(protocol.detectors),
@@ -152,4 +152,5 @@ def facts_of(table: Table, test: Table | None, protocol: Protocol, *, fidelity: 
         "class_rows": CLASS_ROWS,
         "class_share": CLASS_SHARE,
         "fidelity": fidelity,
+        **({"test_notes": notes} if notes else {}),
     }

@@ -46,7 +46,7 @@ _OPTIONS = {
     "format": "",
     "inner_rows": "",
 }
-_TOLD = {"test_notes"}  # said in the report, and never a reason to refuse: the digests are of what was left
+_TOLD = "test_notes"  # said in the report, and never a reason to refuse: the digests are of what was left
 
 
 class Results:
@@ -107,6 +107,7 @@ class Results:
             self._whole = _whole(self.folder, self._files, self._held)
             if self._whole:
                 _refuse_other(self.folder, self._held, self.facts)
+                self.facts = {_TOLD: self._held[_TOLD], **self.facts} if _TOLD in self._held else self.facts
         elif len(self._files["results"]):
             raise ConfigError(
                 f"--out {str(self.folder)!r} holds results but no {_FACTS} to say of what; "
@@ -233,7 +234,7 @@ def _whole(folder: Path, files: Mapping[str, Lines], facts: Mapping[str, Any]) -
 def _refuse_other(folder: Path, held: Mapping[str, Any], facts: Mapping[str, Any]) -> None:
     """Refuse results of another table or protocol, and name the first difference."""
     for key, value in facts.items():
-        if key not in _TOLD and held.get(key) != value:
+        if key != _TOLD and held.get(key) != value:
             options = _OPTIONS.get(key, f"--{key.replace('_', '-')}")
             remedy = f", or the {options} that it was made with" if options else ""
             raise ConfigError(
