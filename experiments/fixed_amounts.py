@@ -23,7 +23,6 @@ from rareflow.evaluation.augmenters.rareflow import Rareflow
 from rareflow.evaluation.augmenters.resampling import RandomOversampling, Smote
 from rareflow.evaluation.detectors import evaluate_detectors
 from rareflow.evaluation.statistics import compare_each, scores_by_seed
-from rareflow.workflows.settings import limit_threads
 from tuning import opened
 
 SEEDS = range(10)
@@ -94,10 +93,5 @@ def markdown(file: Path) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    limit_threads(1)
-    run_and_report(run, "fixed-amounts-*.csv", markdown)
-
-
 if __name__ == "__main__":
-    main()
+    run_and_report(run, "fixed-amounts-*.csv", markdown)

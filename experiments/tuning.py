@@ -109,9 +109,5 @@ def markdown(file: Path) -> str:
     return "\n".join(lines)
 
 
-def main() -> None:
-    run_and_report(run, "tuning-*.csv", markdown)
-
-
 if __name__ == "__main__":
-    main()
+    run_and_report(run, "tuning-*.csv", markdown)

@@ -304,11 +304,7 @@ def test_a_sync_is_refused_while_the_server_is_away_the_spool_in_use_or_the_serv
 def test_a_sync_that_was_cut_off_when_all_was_uploaded_needs_no_server_to_go_on(folder, server, monkeypatch):
     spooled_child(server, "cut off sync")
     server.start()
-    with monkeypatch.context() as patch:
-        patch.setattr("rareflow.workflows.sync.remove", interrupted)
-        assert rareflow("sync").code == 130
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(None)
+    cut_off_a_sync_that_has_uploaded_all(monkeypatch)
     ended = rareflow("sync")
     assert (ended.code, ended.out) == (0, "All runs were uploaded before; rareflow-spool is removed.\n")
     assert not (folder / SPOOL).exists()
@@ -323,11 +319,7 @@ def test_a_sync_tells_how_to_use_a_generator_that_one_cut_off_before_has_logged(
         server.kill()
         assert log_or_keep_generator(run, fitted.generator_, class_rows={"a": 9}) is None
     server.start()
-    with monkeypatch.context() as patch:
-        patch.setattr("rareflow.workflows.sync.remove", interrupted)
-        assert rareflow("sync").code == 130
-    monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    mlflow.set_tracking_uri(None)
+    cut_off_a_sync_that_has_uploaded_all(monkeypatch)
     uploaded, use = rareflow("sync").out.splitlines()
     assert uploaded == "All runs were uploaded before; rareflow-spool is removed."
     model = next(word for word in use.split() if word.startswith("models:/"))
@@ -338,6 +330,15 @@ def test_a_sync_tells_how_to_use_a_generator_that_one_cut_off_before_has_logged(
     mlflow.set_tracking_uri(server.address)
     assert load_generator(model).class_rows == {"a": 9}
     assert "rareflow.spool.model.uri" not in MlflowClient(server.address).get_run(run.id).data.tags
+
+
+def cut_off_a_sync_that_has_uploaded_all(monkeypatch):
+    """Interrupt it before it removes the spool; afterwards MLflow is told no store any more."""
+    with monkeypatch.context() as patch:
+        patch.setattr("rareflow.workflows.sync.remove", interrupted)
+        assert rareflow("sync").code == 130
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    mlflow.set_tracking_uri(None)
 
 
 def interrupted(*_):
