@@ -46,6 +46,21 @@ def test_every_way_of_sampling_gives_exact_counts_in_the_table_s_own_form_and_ra
             assert set(rows[name].dropna()) <= set(X[name].dropna())
 
 
+@pytest.mark.parametrize("codec", CODECS)
+@pytest.mark.parametrize("mode", SAMPLING_MODES)
+def test_beyond_the_range_numbers_are_mirrored_at_its_end_and_those_of_the_prior_stand_there(mode, codec):
+    generator = generator_of(mode=mode, codec=codec)
+    low, high = (generator._scale[f"scaled_{end}"][:, None] for end in ("low", "high"))
+    width = high - low
+    away = np.linspace(0, 0.987, 9) * width
+    for beyond, within, end in ((low - away, low + away, low), (high + away, high - away, high)):
+        wanted = within if mode != "prior" else np.broadcast_to(end, within.shape)
+        np.testing.assert_allclose(generator._values(beyond), generator._values(wanted), rtol=1e-6)
+    far = generator._values(np.hstack([low - 9 * width, high + 9 * width])).T
+    assert (far >= generator._scale["low"]).all()
+    assert (far <= generator._scale["high"]).all()
+
+
 @pytest.mark.parametrize("mode", SAMPLING_MODES)
 @pytest.mark.parametrize("filtered", [False, True])
 def test_snapped_to_observed_every_value_is_one_of_its_class_missing_included(mode, filtered):

@@ -669,11 +669,17 @@ class PortableGenerator:
         return [(np.ascontiguousarray(first[:, :split]), biases), *others]
 
     def _values(self, scaled: Array) -> NDArray[np.float64]:
-        """Bring scaled scalars ``(S, N)`` back to the table's units, within the observed range."""
+        """Bring scaled scalars ``(S, N)`` back to the table's units, within the observed range.
+
+        Near real rows, what noise carries beyond an end of the range is mirrored there: cut off, it would
+        pile up on one real row's value, and copy that row where a class hardly varies otherwise.
+        """
         scale, v = self._scale, np.empty(scaled.shape)
         if not scale:
             return v
-        _unscale(scaled, *(scale[name] for name in ("scaled_low", "scaled_high", "spread", "shift")), v)
+        is_mirrored = self.spec["sampling"]["mode"] != "prior"
+        ends = (scale[name] for name in ("scaled_low", "scaled_high", "spread", "shift"))
+        _unscale(scaled, *ends, is_mirrored, v)
         # Adding -0.0 changes no number, not even the sign of a zero.
         centre, factor = np.full(len(v), -0.0), np.ones(len(v))
         if self.spec["codec"] == "quantile":
@@ -930,12 +936,18 @@ def _mix(one: Array, other: Array, is_one: Array, group: Array) -> None:  # prag
 
 @_compiled
 def _unscale(
-    scaled: Array, low: Array, high: Array, spread: Array, shift: Array, found: Array
+    scaled: Array, low: Array, high: Array, spread: Array, shift: Array, is_mirrored: bool, found: Array
 ) -> None:  # pragma: no cover - compiled
-    """Write scaled scalars ``(S, N)``, within their range, as they were before their mean was taken off."""
+    """Write scaled scalars ``(S, N)``, within their range, as they were before their mean was taken off.
+
+    What lies beyond an end is mirrored there, at most once at each, or stands at it.
+    """
     for j in range(len(scaled)):
         for i in range(scaled.shape[1]):
             x = np.float64(scaled[j, i])
+            if is_mirrored:
+                x = 2 * low[j] - x if x < low[j] else x
+                x = 2 * high[j] - x if x > high[j] else x
             found[j, i] = min(max(x, low[j]), high[j]) * spread[j] + shift[j]
 
 
