@@ -4,7 +4,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from rareflow.generators import filter as forests
-from rareflow.generators.filter import fit_forest
+from rareflow.generators.filter import fit_forests, forest_arrays
 from rareflow.generators.portable import Draw, PortableGenerator, forest_features
 from tests.generators.tables import mixed, untrained
 
@@ -16,7 +16,7 @@ COUNTS = np.array([106, 2, 11, 1])  # of common, pair, rare, single
 def seen(monkeypatch):
     """What the filter's forests were fitted on, and which forged rows were drawn crossed."""
     told = {"crossed": []}
-    fit, draw = forests.fit_forest, PortableGenerator.draw
+    fit, draw = forests.fit_forests, PortableGenerator.draw
 
     def listen(features, kinds, seed):
         told.update(features=features, kinds=kinds)
@@ -26,7 +26,7 @@ def seen(monkeypatch):
         told["crossed"].append(cross)
         return draw(self, index, count, rng, temperature, cross=cross)
 
-    monkeypatch.setattr(forests, "fit_forest", listen)
+    monkeypatch.setattr(forests, "fit_forests", listen)
     monkeypatch.setattr(PortableGenerator, "draw", watch)
     return told
 
@@ -68,10 +68,45 @@ def test_without_a_filter_no_forest_is_kept():
     assert not [name for name in untrained(X, Y, filter=False)[0].tensors if name.startswith("forest.")]
 
 
+def shared_ground():
+    """A generator of a class that stands alone and of two on the same ground, one of them in the minority."""
+    rng = np.random.default_rng(0)
+    labels = pd.Series(["alone"] * 200 + ["many"] * 150 + ["few"] * 50, name="attack")
+    table = pd.DataFrame(rng.normal(size=(400, 3)), columns=list("abc"))
+    table.loc[labels == "alone", "a"] += 20
+    return untrained(table, labels, mode="crossover", filter=True)[0]
+
+
+def known(generator):
+    """The share of each class's rows on straight lines, newly drawn, that its filter keeps."""
+    rng = np.random.default_rng(9)
+    return {
+        label: generator._is_own(generator.draw_straight(index, 4_000, rng), index).mean()
+        for index, label in enumerate(generator.classes)
+    }
+
+
+def test_the_filter_refuses_a_tenth_at_most_of_the_rows_between_real_ones_whoever_shares_their_ground():
+    generator = shared_ground()
+    shares = known(generator)
+    assert min(shares.values()) > 0.87
+    assert shares["few"] == pytest.approx(0.9, abs=0.03)
+    generator._forest["head_start"] = np.zeros(3, np.float32)
+    assert known(generator)["few"] < 0.7
+
+
+def test_a_class_that_stands_alone_has_no_head_start():
+    generator = shared_ground()
+    head_start = dict(zip(generator.classes, generator.tensors["forest.head_start"], strict=True))
+    assert head_start["alone"] == 0
+    assert head_start["few"] > 0
+
+
 def walker_of(forest):
     """A generator that judges rows by a forest of its own."""
     generator = untrained(*mixed())[0]
     generator._forest = {name.removeprefix("forest."): values for name, values in forest.items()}
+    generator._forest["head_start"] = np.zeros(forest["forest.value"].shape[1], np.float32)
     return generator
 
 
@@ -80,7 +115,7 @@ def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_a
     features = 2.0 * rng.integers(0, 10, (400, 4)).astype(np.float32)  # thresholds are odd numbers, then
     classes = (features[:, :2].sum(axis=1) > 20).astype(int)
     classes[(features[:, 2] > 12) & (rng.random(400) < 0.8)] = 2
-    walker = walker_of(fit_forest(features, classes, 5))
+    walker = walker_of(forest_arrays(fit_forests(features, classes, 5)))
     references = [
         maker(forests._TREES, max_depth=forests._DEPTH, random_state=5).fit(features, classes)
         for maker in (RandomForestClassifier, ExtraTreesClassifier)
@@ -98,7 +133,9 @@ def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_a
 
 
 def test_forests_of_one_class_and_one_feature_are_leaves_that_give_every_row_to_it():
-    forest = fit_forest(np.arange(6.0, dtype=np.float32)[:, None], np.zeros(6, dtype=np.intp), 0)
+    forest = forest_arrays(
+        fit_forests(np.arange(6.0, dtype=np.float32)[:, None], np.zeros(6, dtype=np.intp), 0)
+    )
     walker = walker_of(forest)
     assert (forest["forest.children"].reshape(-1, 2)[:, 0] == np.arange(len(forest["forest.roots"]))).all()
     assert walker._is_own(Draw(np.array([[-9.0, 9.0]]), np.empty((0, 2))), 0).tolist() == [True, True]
@@ -116,7 +153,7 @@ def test_rows_that_leave_the_vote_early_are_judged_as_if_every_tree_had_voted(sp
     rng = np.random.default_rng(1)
     features = rng.integers(0, 40, (600, 5)).astype(np.float32)
     classes = (features[:, 0] // 10 + (rng.random(600) < 0.3)).astype(int)  # many a leaf is divided
-    forest = fit_forest(features, classes, 0)
+    forest = forest_arrays(fit_forests(features, classes, 0))
     draw = Draw(rng.integers(0, spread, (3, 999)) * 1.0, rng.integers(0, spread, (2, 999)))
     x, rows = forest_features(draw.scalars, draw.modes), np.arange(999)
     votes = np.zeros((999, classes.max() + 1), np.float32)

@@ -262,6 +262,7 @@ class PortableGenerator:
                 "forest.threshold": ("f4", *nodes),
                 "forest.children": ("u4", *(2 * n for n in nodes)),
                 "forest.value": ("f4", *nodes, kinds),
+                "forest.head_start": ("f4", kinds),
             }
         return forms
 
@@ -540,6 +541,11 @@ class PortableGenerator:
             self._cross(draw, other, rng, is_whole=not cross)
         return self._settle(draw)
 
+    def draw_straight(self, index: int, count: int, rng: np.random.Generator) -> Draw:
+        """Draw rows of one class, by its number, on straight lines between real rows alone."""
+        p, q = self._parents(slice(*self.spec["classes"][index]["anchors"]), count, rng)
+        return self._settle(self._straight(p, q, rng))
+
     def _real(self, rows: Array) -> Draw:
         """Give real rows as they are."""
         draw, rows = self._room(len(rows)), rows.astype(np.intp, copy=False)
@@ -737,8 +743,9 @@ class PortableGenerator:
         return np.array(places, np.intp).reshape(-1, 4), np.array(values, np.float64)
 
     def _is_own(self, draw: Draw, index: int) -> NDArray[np.bool_]:
-        """Tell which rows the filter's forest gives to a class: no other has more of the trees' weight.
+        """Tell which rows the filter's forest gives to a class: none has more of the trees' votes.
 
+        The class has its head start of them, which `filter.fit_filter` gave to one whose ground others share.
         After some of the trees, the others see those rows only whose verdict they could still turn.
         """
         forest = [self._forest[name] for name in ("roots", "feature", "threshold", "children", "value")]
@@ -747,6 +754,7 @@ class PortableGenerator:
         lists = np.empty((3, len(draw)), np.uint32)
         lists[2] = np.arange(len(draw))
         votes, lead = np.zeros((len(draw), len(self.classes)), np.float32), np.empty(len(draw), np.float32)
+        votes[:, index] = self._forest["head_start"][index]
         _judge(x, ends, *forest, index, *self._stages, lists, votes, lead)
         return lead >= 0
 
@@ -1015,7 +1023,7 @@ def _judge(
     votes: Array,
     lead: Array,
 ) -> None:  # pragma: no cover - compiled
-    """Write by how much a class leads the best other when the trees of `filter.fit_forest` vote, ``(N,)``.
+    """Write by how much a class leads the best other when the trees of `filter.fit_forests` vote, ``(N,)``.
 
     All trees of a stage add up their votes for rows ``(F, N)``; then the rows leave that others cannot turn.
     """
