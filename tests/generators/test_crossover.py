@@ -21,7 +21,8 @@ def sources(generator, index, count, seed):
     p, q = generator._parents(own, count, rng)
     one = generator._snap(generator._codec_vectors(index, p, q, rng, 1.0), own, p, q)
     near = generator._neighbours(p, rng)
-    other = generator._straight(near, generator._neighbours(near, rng), rng)
+    is_observed = generator.spec["sampling"]["snap"] == "observed"
+    other = generator._straight(near, generator._neighbours(near, rng), rng, is_observed=is_observed)
     return generator._settle(one), generator._settle(other)
 
 
@@ -104,6 +105,15 @@ def test_a_straight_row_lies_between_its_parents_and_keeps_exactly_what_they_sha
     assert ((kept == a[alone]) | (kept == b[alone]) | np.isnan(kept)).all()
     assert ((drawn.modes == modes[:, p]) | (drawn.modes == modes[:, q])).all()
     assert len(np.unique(drawn.scalars[generator.spec["columns"][2]["scalar"]])) > 100
+
+
+def test_a_row_between_real_ones_alone_has_the_value_that_its_mode_says():
+    generator = generator_of()
+    drawn = generator.draw_straight(0, 400, np.random.default_rng(0))
+    settled = generator._settle(Draw(drawn.scalars.copy(), drawn.modes))
+    np.testing.assert_array_equal(settled.scalars, drawn.scalars)
+    rate = next(entry["scalar"] for entry in generator.spec["columns"] if entry["name"] == "rate")
+    assert (drawn.scalars[rate] == 0.0).any()
 
 
 def test_whole_numbers_come_whole_before_they_are_given_their_dtype():

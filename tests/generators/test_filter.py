@@ -5,7 +5,7 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from rareflow.generators import filter as forests
 from rareflow.generators.filter import fit_forests, forest_arrays
-from rareflow.generators.portable import Draw, PortableGenerator, forest_features
+from rareflow.generators.portable import SNAPS, Draw, PortableGenerator, forest_features
 from tests.generators.tables import mixed, untrained
 
 X, Y = mixed()
@@ -68,13 +68,15 @@ def test_without_a_filter_no_forest_is_kept():
     assert not [name for name in untrained(X, Y, filter=False)[0].tensors if name.startswith("forest.")]
 
 
-def shared_ground():
-    """A generator of a class that stands alone and of two on the same ground, one of them in the minority."""
+def shared_ground(*, discrete=False, **sampling):
+    """A generator of a class that stands alone and of three that share their ground, two of them small."""
     rng = np.random.default_rng(0)
-    labels = pd.Series(["alone"] * 200 + ["many"] * 150 + ["few"] * 50, name="attack")
-    table = pd.DataFrame(rng.normal(size=(400, 3)), columns=list("abc"))
+    labels = pd.Series(["alone"] * 200 + ["many"] * 150 + ["few"] * 50 + ["some"] * 60, name="attack")
+    table = pd.DataFrame(rng.normal(size=(460, 3)), columns=list("abc"))
     table.loc[labels == "alone", "a"] += 20
-    return untrained(table, labels, mode="crossover", filter=True)[0]
+    if discrete:
+        table = table.round().astype(int).astype(str)
+    return untrained(table, labels, filter=True, **{"mode": "crossover"} | sampling)[0]
 
 
 def known(generator):
@@ -86,20 +88,31 @@ def known(generator):
     }
 
 
-def test_the_filter_refuses_a_tenth_at_most_of_the_rows_between_real_ones_whoever_shares_their_ground():
-    generator = shared_ground()
-    shares = known(generator)
-    assert min(shares.values()) > 0.87
-    assert shares["few"] == pytest.approx(0.9, abs=0.03)
-    generator._forest["head_start"] = np.zeros(3, np.float32)
+def head_start(generator):
+    return dict(zip(generator.classes, generator.tensors["forest.head_start"], strict=True))
+
+
+@pytest.mark.parametrize("snap", SNAPS)
+@pytest.mark.parametrize("discrete", [False, True])  # and where many rows are as clear as one another
+def test_the_filter_refuses_a_tenth_at_most_of_the_rows_between_real_ones_whoever_shares_their_ground(
+    discrete, snap
+):
+    generator = shared_ground(discrete=discrete, snap=snap)
+    assert min(known(generator).values()) > 0.86
+    generator._forest["head_start"] = np.zeros(4, np.float32)
     assert known(generator)["few"] < 0.7
 
 
-def test_a_class_that_stands_alone_has_no_head_start():
+def test_a_class_that_stands_alone_has_no_head_start_and_the_others_no_more_than_they_need():
     generator = shared_ground()
-    head_start = dict(zip(generator.classes, generator.tensors["forest.head_start"], strict=True))
-    assert head_start["alone"] == 0
-    assert head_start["few"] > 0
+    assert head_start(generator)["alone"] == 0
+    assert known(generator)["few"] == pytest.approx(0.9, abs=0.04)
+
+
+@pytest.mark.parametrize("architecture", ["vae-wgan-gp", "wgan-gp"])
+def test_rows_that_are_not_drawn_near_real_ones_have_no_head_start(architecture):
+    generator = shared_ground(mode="prior", architecture=architecture)
+    assert set(head_start(generator).values()) == {0}
 
 
 def walker_of(forest):

@@ -114,6 +114,7 @@ def test_a_spec_that_is_none_is_refused(folder, text):
         ("anchors.raw", lambda t: t.ravel(), "has the shape"),
         ("forest.children", None, "is lacking"),
         ("forest.feature", None, "is lacking"),
+        ("forest.head_start", None, "is lacking"),
         ("../escape", lambda _: np.zeros(1), "'../escape' is lacking or is none of a generator's"),
     ],
 )

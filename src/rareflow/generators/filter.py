@@ -23,8 +23,9 @@ __all__ = ["fit_filter", "fit_forests", "forest_arrays"]
 _FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
 _TREES = 32  # of each of the two
 _DEPTH = 16
-_STRAIGHT_ROWS = 500  # of each class, for its head start
+_STRAIGHT_ROWS, _ALL_STRAIGHT_ROWS = 500, 50_000  # at most of each class and of all, for their head start
 _REFUSED = 0.1  # of them at most
+_TIE = 1e-3  # of a vote: rows as clear as the last one that is kept are kept, in float32 too
 
 
 def fit_filter(
@@ -35,7 +36,8 @@ def fit_filter(
     A class of n anchors beside a largest of m is grown to the square root of n m: a forest that saw ten rows
     of it would keep only what lies next to them. Of two classes that share their ground one would get most of
     it, and the other keep what noise has carried elsewhere: so each begins with as many votes as nine tenths
-    of its rows on straight lines between real ones need not to be refused. Most need none.
+    of its rows on straight lines between real ones need not to be refused. Most need none; rows drawn from
+    the prior, which are not meant to lie there, get none.
 
     Parameters
     ----------
@@ -58,16 +60,26 @@ def fit_filter(
     modes = np.hstack([unfiltered.tensors["anchors.modes"].T, *(draw.modes for draw in draws)])
     kinds = np.concatenate([classes, np.repeat(np.arange(len(counts)), wanted)])
     forests = fit_forests(forest_features(scalars, modes).T, kinds, seed)
-    straight = [unfiltered.draw_straight(index, _STRAIGHT_ROWS, rng) for index in range(len(counts))]
-    leads = [_leads(forests, draw, index) for index, draw in enumerate(straight)]
-    head_start = np.maximum(-np.quantile(leads, _REFUSED, axis=1), 0.0).astype(np.float32)
-    return forest_arrays(forests) | {"forest.head_start": head_start}
+    return forest_arrays(forests) | {"forest.head_start": _head_start(forests, unfiltered, rng)}
+
+
+def _head_start(
+    forests: list[Any], unfiltered: PortableGenerator, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Give the votes that each class begins with, ``(C,)``."""
+    kinds = len(unfiltered.classes)
+    if unfiltered.spec["sampling"]["mode"] == "prior":
+        return np.zeros(kinds, np.float32)
+    rows = min(_STRAIGHT_ROWS, 1 + _ALL_STRAIGHT_ROWS // kinds)
+    leads = [_leads(forests, unfiltered.draw_straight(index, rows, rng), index) for index in range(kinds)]
+    return np.maximum(_TIE - np.quantile(leads, _REFUSED, axis=1), 0.0).astype(np.float32)
 
 
 def _leads(forests: list[Any], draw: Draw, index: int) -> NDArray[np.float64]:
     """Give by how many of all trees' votes a class leads the best other, ``(N,)``."""
     features = forest_features(draw.scalars, draw.modes).T
-    votes = _TREES * sum(forest.predict_proba(features) for forest in forests)
+    with np.errstate(over="ignore", invalid="ignore"):  # as where they are fitted
+        votes = _TREES * sum(forest.predict_proba(features) for forest in forests)
     return votes[:, index] - np.delete(votes, index, axis=1).max(axis=1, initial=0.0)
 
 

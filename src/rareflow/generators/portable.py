@@ -537,7 +537,8 @@ class PortableGenerator:
         draw = self._snap(self._codec_vectors(index, p, q, rng, temperature), own, p, q)
         if self.spec["sampling"]["mode"] == "crossover":
             near = self._neighbours(p, rng)  # not any row: a class's different attacks do not mix
-            other = self._straight(near, self._neighbours(near, rng), rng)
+            is_observed = self.spec["sampling"]["snap"] == "observed"
+            other = self._straight(near, self._neighbours(near, rng), rng, is_observed=is_observed)
             self._cross(draw, other, rng, is_whole=not cross)
         return self._settle(draw)
 
@@ -553,14 +554,14 @@ class PortableGenerator:
         _put(self._columns["modes"], rows, draw.modes, 0)
         return draw
 
-    def _straight(self, p: Array, q: Array, rng: np.random.Generator) -> Draw:
+    def _straight(self, p: Array, q: Array, rng: np.random.Generator, *, is_observed: bool = False) -> Draw:
         """Draw rows on the straight line between real rows in the table's own units, as SMOTE does.
 
-        A mode, and a number that only one parent has, is the nearer parent's.
+        A mode, and a number that only one parent has, is the nearer parent's; so is every observed number.
         """
         t = rng.random(len(p))
         nearer = self._real(np.where(t < _EVEN, p, q))
-        if self.spec["sampling"]["snap"] != "observed" and self._scale:
+        if self._scale and not is_observed:
             _straighten(nearer.scalars, self._columns["raw"], p, q, t, self._units)
             self._bound(nearer.scalars)
         return nearer
@@ -678,7 +679,8 @@ class PortableGenerator:
         """Bring scaled scalars ``(S, N)`` back to the table's units, within the observed range.
 
         Near real rows, what noise carries beyond an end of the range is mirrored there: cut off, it would
-        pile up on one real row's value, and copy that row where a class hardly varies otherwise.
+        pile up on one real row's value, and copy that row where a class hardly varies otherwise. What the
+        decoder makes of the prior has no real row to stay near, and is cut off as in the paper's controls.
         """
         scale, v = self._scale, np.empty(scaled.shape)
         if not scale:
@@ -948,15 +950,15 @@ def _unscale(
 ) -> None:  # pragma: no cover - compiled
     """Write scaled scalars ``(S, N)``, within their range, as they were before their mean was taken off.
 
-    What lies beyond an end is mirrored there, at most once at each, or stands at it.
+    What lies beyond an end is mirrored there or, further away than the range is wide, stands at it.
     """
     for j in range(len(scaled)):
         for i in range(scaled.shape[1]):
             x = np.float64(scaled[j, i])
-            if is_mirrored:
-                x = 2 * low[j] - x if x < low[j] else x
-                x = 2 * high[j] - x if x > high[j] else x
-            found[j, i] = min(max(x, low[j]), high[j]) * spread[j] + shift[j]
+            end = min(max(x, low[j]), high[j])
+            mirrored = 2 * end - x
+            is_within = is_mirrored and low[j] <= mirrored <= high[j]
+            found[j, i] = (mirrored if is_within else end) * spread[j] + shift[j]
 
 
 @_compiled
