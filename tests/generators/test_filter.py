@@ -103,6 +103,13 @@ def test_the_filter_refuses_a_tenth_at_most_of_the_rows_between_real_ones_whoeve
     assert known(generator)["few"] < 0.7
 
 
+def test_ground_that_the_commonest_class_shares_is_left_to_it():
+    rng = np.random.default_rng(0)
+    labels = pd.Series(["normal"] * 300 + ["attack"] * 60, name="attack")
+    table = pd.DataFrame(rng.normal(size=(360, 3)), columns=list("abc"))
+    assert set(head_start(untrained(table, labels, mode="crossover", filter=True)[0]).values()) == {0}
+
+
 def test_a_class_that_stands_alone_has_no_head_start_and_the_others_no_more_than_they_need():
     generator = shared_ground()
     assert head_start(generator)["alone"] == 0

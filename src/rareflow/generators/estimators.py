@@ -64,8 +64,8 @@ class VAEWGANGP(BaseEstimator):
         Factor on the posterior's standard deviation, 0..1e6.
     filter
         Prefer the rows that two forests, fitted on real and forged rows, give to their own class: others are
-        drawn again, a few times at most. A class whose ground others share is judged more mildly, so that
-        nine in ten rows between its real ones pass.
+        drawn again, a few times at most. A class whose ground other rare ones share is judged more mildly,
+        so that nine in ten rows between its real ones pass.
     snap
         ``shared``: what both parents share is exact. ``observed``: every value is one observed in its class.
         ``none``: neither.

@@ -36,8 +36,9 @@ def fit_filter(
     A class of n anchors beside a largest of m is grown to the square root of n m: a forest that saw ten rows
     of it would keep only what lies next to them. Of two classes that share their ground one would get most of
     it, and the other keep what noise has carried elsewhere: so each begins with as many votes as nine tenths
-    of its rows on straight lines between real ones need not to be refused. Most need none; rows drawn from
-    the prior, which are not meant to lie there, get none.
+    of its rows on straight lines between real ones need not to be refused. Most need none. Nor does a class
+    get any that loses its ground to one of the commonest, where forged rows would be false alarms, nor one
+    whose rows are drawn from the prior and not meant to lie between real ones.
 
     Parameters
     ----------
@@ -60,27 +61,38 @@ def fit_filter(
     modes = np.hstack([unfiltered.tensors["anchors.modes"].T, *(draw.modes for draw in draws)])
     kinds = np.concatenate([classes, np.repeat(np.arange(len(counts)), wanted)])
     forests = fit_forests(forest_features(scalars, modes).T, kinds, seed)
-    return forest_arrays(forests) | {"forest.head_start": _head_start(forests, unfiltered, rng)}
+    return forest_arrays(forests) | {"forest.head_start": _head_start(forests, unfiltered, counts, rng)}
 
 
 def _head_start(
-    forests: list[Any], unfiltered: PortableGenerator, rng: np.random.Generator
+    forests: list[Any],
+    unfiltered: PortableGenerator,
+    counts: NDArray[np.intp],
+    rng: np.random.Generator,
 ) -> NDArray[np.float32]:
-    """Give the votes that each class begins with, ``(C,)``."""
-    kinds = len(unfiltered.classes)
+    """Give the votes that each class begins with, ``(C,)``, from the classes' numbers of anchors."""
+    kinds, is_rare = len(counts), counts < counts.max()
     if unfiltered.spec["sampling"]["mode"] == "prior":
         return np.zeros(kinds, np.float32)
     rows = min(_STRAIGHT_ROWS, 1 + _ALL_STRAIGHT_ROWS // kinds)
-    leads = [_leads(forests, unfiltered.draw_straight(index, rows, rng), index) for index in range(kinds)]
-    return np.maximum(_TIE - np.quantile(leads, _REFUSED, axis=1), 0.0).astype(np.float32)
+    head_start = np.zeros(kinds, np.float32)
+    for index in range(kinds):
+        votes = _votes(forests, unfiltered.draw_straight(index, rows, rng))
+        own = votes[:, index].copy()
+        votes[:, index] = -1.0
+        leads, rivals = own - votes.max(axis=1), votes.argmax(axis=1)
+        lost_to_rare = is_rare[rivals[leads < _TIE]]
+        if 2 * lost_to_rare.sum() > len(lost_to_rare):
+            head_start[index] = max(_TIE - np.quantile(leads, _REFUSED), 0.0)
+    return head_start
 
 
-def _leads(forests: list[Any], draw: Draw, index: int) -> NDArray[np.float64]:
-    """Give by how many of all trees' votes a class leads the best other, ``(N,)``."""
+def _votes(forests: list[Any], draw: Draw) -> NDArray[np.float64]:
+    """Give all trees' votes for each class, ``(N, C)``."""
     features = forest_features(draw.scalars, draw.modes).T
     with np.errstate(over="ignore", invalid="ignore"):  # as where they are fitted
-        votes = _TREES * sum(forest.predict_proba(features) for forest in forests)
-    return votes[:, index] - np.delete(votes, index, axis=1).max(axis=1, initial=0.0)
+        votes: NDArray[np.float64] = _TREES * sum(forest.predict_proba(features) for forest in forests)
+    return votes
 
 
 def fit_forests(features: NDArray[np.float32], classes: NDArray[np.intp], seed: int) -> list[Any]:
