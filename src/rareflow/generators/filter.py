@@ -36,9 +36,9 @@ def fit_filter(
     A class of n anchors beside a largest of m is grown to the square root of n m: a forest that saw ten rows
     of it would keep only what lies next to them. Of two classes that share their ground one would get most of
     it, and the other keep what noise has carried elsewhere: so each begins with as many votes as nine tenths
-    of its rows on straight lines between real ones need not to be refused. Most need none. Nor does a class
-    get any that loses its ground to one of the commonest, where forged rows would be false alarms, nor one
-    whose rows are drawn from the prior and not meant to lie between real ones.
+    of its rows on straight lines between real ones need not to be refused; most need none. A class gets none
+    if it loses its ground to a commonest class, where forged rows would be false alarms, or if its rows are
+    drawn from the prior, which are not meant to lie between real ones.
 
     Parameters
     ----------
@@ -106,6 +106,11 @@ def fit_forests(features: NDArray[np.float32], classes: NDArray[np.intp], seed: 
         The class of each row by number, ``(rows,)``.
     seed
         Of both forests.
+
+    Returns
+    -------
+    list
+        Both, fitted: each has ``predict_proba`` and ``estimators_``.
     """
     forests = [make(_TREES, max_depth=_DEPTH, random_state=seed) for make in _FORESTS]
     # Sums of numbers near float32's ends are no fault, and many classes of one row are no regression.
@@ -116,6 +121,11 @@ def fit_forests(features: NDArray[np.float32], classes: NDArray[np.intp], seed: 
 
 def forest_arrays(forests: list[Any]) -> dict[str, NDArray[Any]]:
     """Give fitted forests as arrays (``forest.*``): nothing is pickled.
+
+    Parameters
+    ----------
+    forests
+        What `fit_forests` gave.
 
     Returns
     -------
