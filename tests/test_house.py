@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,10 @@ def test_the_house_rule_holds(tool):
         command = [str(Path(sys.executable).with_name("lint-imports"))]
     found = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert found.returncode == 0, found.stdout + found.stderr
+
+
+def test_the_package_tells_type_checkers_of_its_users_that_it_is_typed():
+    assert (files("rareflow") / "py.typed").is_file()
 
 
 def test_no_large_file_is_tracked():
