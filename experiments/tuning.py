@@ -1,14 +1,15 @@
 """What tuning adds to the defaults on a test part: `rareflow tune` on the benchmark's own parts, ten seeds.
 
-    RAREFLOW_DATA=FOLDER python experiments/tuning.py gas-pipeline kdd5
+    RAREFLOW_DATA=FOLDER python experiments/tuning.py gas-pipeline-10 kdd5-10 gas-pipeline-all kdd5-all
     python experiments/tuning.py --report
 
-The tables are `gas-pipeline` and `cic-ids-2017`, which the defaults were found on, `gas-pipeline-full`, which
-holds the rows of the first, and `kdd5`, which had part in the amount and in the rejection of other ideas.
+Each word is a table and its shots. The tables are `gas-pipeline` and `cic-ids-2017`, which the defaults were
+found on, `gas-pipeline-full`, which holds the rows of the first, and `kdd5`, which had part in the amount and
+in the rejection of other ideas.
 
 Splits, shots and seeds are those of `rareflow benchmark`, whose cells stand beside: RAW, and rareflow at its
-defaults. Each study is the command itself, 20 trials, in a folder of its own. Writes ``tuning-TABLE.csv``, a
-row a seed, and goes on where it was stopped.
+defaults. Each study is the command itself, 20 trials, in a folder of its own. Writes
+``tuning-TABLE-SHOTS.csv``, a row a seed, and goes on where it was stopped.
 """
 
 import os
@@ -21,11 +22,12 @@ import pandas as pd
 from mlflow import MlflowClient
 
 import kdd
-from ablation import SEEDS, SHOTS, TABLES
+from ablation import SEEDS, TABLES
 from by_table import FOLDER, run_and_report
 from rareflow import Table, load_table
 from rareflow.evaluation.benchmark import Protocol, make_part
 from rareflow.evaluation.statistics import compare_paired, scores_by_seed
+from rareflow.workflows.benchmarking.plan import ALL
 
 TRIALS = 20
 WITHOUT_RECIPE = {  # file, and the options that read it
@@ -35,6 +37,12 @@ WITHOUT_RECIPE = {  # file, and the options that read it
 DEFAULT_TRIAL = 1  # RAW is 0
 ROUNDING = 0.01  # points
 METRICS = ("val_macro_f1_raw", "val_macro_f1", "test_macro_f1_raw", "test_macro_f1_rareflow")
+
+
+def table_and_shots(name: str) -> tuple[str, str]:
+    """Part what a file's name, or a word of the command line, joins."""
+    table, _, shots = name.rpartition("-")
+    return table, shots
 
 
 def opened(name: str) -> tuple[Table, dict[str, str]]:
@@ -68,12 +76,13 @@ def study(folder: Path, options: dict[str, str], seed: int) -> dict[str, object]
 
 def run(name: str) -> None:
     file = FOLDER / f"tuning-{name}.csv"
-    table, options = opened(name)
+    table_name, shots = table_and_shots(name)
+    table, options = opened(table_name)
     done = set(pd.read_csv(file)["seed"]) if file.exists() else set()
     for seed in SEEDS:
         if seed in done:
             continue
-        part = make_part(table, Protocol(repeats=1), shots=SHOTS, seed=seed)
+        part = make_part(table, Protocol(repeats=1), shots=None if shots == ALL else int(shots), seed=seed)
         with TemporaryDirectory() as folder:
             part.train.frame.to_parquet(Path(folder) / "train.parquet")
             part.test.frame.to_parquet(Path(folder) / "test.parquet")
@@ -83,16 +92,17 @@ def run(name: str) -> None:
 
 
 def markdown(file: Path) -> str:
-    name = file.stem.removeprefix("tuning-")
+    name, shots = table_and_shots(file.stem.removeprefix("tuning-"))
     tuned = pd.read_csv(file, index_col="seed").sort_index()
     cells = pd.read_csv(FOLDER / name / "results.csv", keep_default_na=False)
-    scores = scores_by_seed(cells[cells["shots"] == str(SHOTS)])[["RAW", "rareflow"]].loc[tuned.index]
+    scores = scores_by_seed(cells[cells["shots"] == shots])[["RAW", "rareflow"]].loc[tuned.index]
     if (scores["RAW"] - 100 * tuned["test_macro_f1_raw"]).abs().max() > ROUNDING:
         raise SystemExit(f"{file}: RAW scores otherwise in the benchmark, so the two protocols differ")
     augment = tuned["verdict"] == "augment"
     scores["tuned"] = 100 * tuned["test_macro_f1_rareflow"].where(augment, tuned["test_macro_f1_raw"])
     lines = [
-        f"{file.stem}, {SHOTS} shots, {len(tuned)} seeds: {int(augment.sum())} studies advise to augment, "
+        f"{name}, {'all rows' if shots == ALL else f'{shots} shots'}, {len(tuned)} seeds: "
+        f"{int(augment.sum())} studies advise to augment, "
         f"{int((tuned['trial'] == DEFAULT_TRIAL).sum())} end with the defaults",
         "",
         "| | macro F1, % | tuned over it | p |",
