@@ -414,6 +414,7 @@ def benchmark(
     ] = "false",
     experiment: Experiment = "rareflow",
     n_threads: NThreads = 1,
+    device: Device = "auto",
     debug: Debug = False,
 ) -> None:
     """Compare augmenters over shots and seeds, and report with paired tests."""

@@ -33,6 +33,12 @@ def part():
     return make_part(table(), QUICK, shots=None, seed=3)
 
 
+def test_networks_train_on_the_device_that_the_protocol_names(part):
+    with pytest.raises(ConfigError, match="device='neither' is none of auto, cpu, cuda"):
+        run_cell(part, "WGAN", dataclasses.replace(QUICK, device="neither"))
+    assert run_cell(part, "SMOTE", dataclasses.replace(QUICK, device="neither")).scores
+
+
 def bits(result):
     return result.amount, {name: each.confusion.tolist() for name, each in result.scores.items()}
 

@@ -70,6 +70,8 @@ class Protocol:
         A larger training part is thinned to so many rows for the inner splits, the largest classes first.
     n_threads
         Threads of each detector.
+    device
+        Where augmenters that are networks train.
     """
 
     detectors: tuple[str, ...] = DETECTORS
@@ -78,6 +80,7 @@ class Protocol:
     repeats: int = 2
     inner_rows: int = 5_000
     n_threads: int = 1
+    device: str = "auto"
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +194,7 @@ def run_cell(part: Part, augmenter_name: str, protocol: Protocol) -> CellResult:
     """
     start = time.perf_counter()
     maker = augmenter(augmenter_name)
+    maker.device = protocol.device
     amount = _chosen(part, maker, protocol)
     training = _tables(maker, part.train, [amount], seed=part.seed)[amount]
     scores = _evaluate(training, part.test, part.train, protocol, seed=part.seed)

@@ -60,10 +60,13 @@ class Augmenter(ABC):
         How it is called in tables and on the command line.
     amounts
         What it may be given, each in 0..1. With several, the benchmark chooses on inner splits.
+    device
+        Where a network is to train, ``cpu``, ``cuda`` or ``auto``: the benchmark says it before `fit`.
     """
 
     name: ClassVar[str]
     amounts: ClassVar[tuple[float, ...]] = AMOUNTS
+    device: str = "auto"
 
     @abstractmethod
     def fit(self, train: Table, *, seed: int) -> None:

@@ -31,7 +31,8 @@ class NetworkAugmenter(RowAugmenter):
 
     def learn(self, X: pd.DataFrame, y: NDArray[np.object_], *, seed: int) -> None:
         """Train the network."""
-        self._generator = VAEWGANGP(**self.settings, random_state=seed).fit(X, y).generator_
+        network = VAEWGANGP(**self.settings, device=self.device, random_state=seed)
+        self._generator = network.fit(X, y).generator_
 
     def forge(self, counts: dict[str, int]) -> tuple[pd.DataFrame, NDArray[np.object_]]:
         """Draw all classes' rows in one call."""

@@ -126,6 +126,7 @@ def protocol_of(settings: Settings, how: BenchmarkSettings) -> Protocol:
         test_size=settings.test_size,
         repeats=how.repeats,
         n_threads=settings.n_threads,
+        device=settings.device,
     )
 
 
