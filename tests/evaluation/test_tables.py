@@ -10,8 +10,10 @@ from rareflow.evaluation.statistics import best_others, compare_each, scores_by_
 from rareflow.evaluation.tables import (
     amount_table,
     class_table,
+    comparison_frame,
     comparison_table,
     fidelity_table,
+    macro_frame,
     macro_table,
 )
 from tests.evaluation.results_frames import classes, results
@@ -60,6 +62,16 @@ def test_the_published_figures_stand_below_ours_and_other_detectors_have_none():
     ]
 
 
+def test_the_macro_frame_holds_ours_and_the_published_figures_in_percent():
+    frame = macro_frame(results({"RAW": [0.5, 0.6], "mine": [0.5]}), PUBLISHED["gas-pipeline"])
+    found = frame.set_index(["augmenter", "metric", "detector"])
+    assert list(frame.columns) == ["augmenter", "metric", "detector", "mean", "sd", "published"]
+    raw, mine = found.loc[("RAW", "macro_f1", "xgb")], found.loc[("mine", "macro_f1", "dt")]
+    np.testing.assert_allclose(raw, [55, np.std([50, 60], ddof=1), 61.49])
+    np.testing.assert_allclose(mine, [48, nan, nan])
+    np.testing.assert_allclose(found.loc[("SMOTE", "macro_f1", "xgb")], [nan, nan, 61.82])
+
+
 def test_a_seeds_score_is_the_mean_over_the_detectors_in_percent():
     scores = scores_by_seed(results({"SMOTE": [0.7, 0.8], "RAW": [0.5]}))
     assert list(scores.columns) == ["SMOTE", "RAW"]
@@ -78,11 +90,28 @@ def test_the_comparison_is_paired_by_seed_against_raw_and_against_the_best_other
     assert third[2] == f"+8.00 [{low:+.2f}, {high:+.2f}]"
     assert second[4:6] == ["rareflow", lines(comparison_table(frame))[2][5]]
     assert second[5].startswith("-5.33 [")
+
     assert third[4] == "SMOTE"
     # The least p of three seeds is 0.25: two of them against RAW make 0.5, three against the best other 0.75.
     assert [second[3], third[3]] == ["0.5", "0.5"]
     assert [first[6], second[6], third[6]] == ["0.75", "0.75", "0.75"]
     assert [first[7], second[7], third[7]] == ["3.00", "2.00", "1.00"]
+
+
+def test_the_comparison_frame_holds_what_the_table_rounds():
+    frame = results({"RAW": [0.5, 0.6, 0.7], "SMOTE": [0.55, 0.62, 0.71], "mine": [0.58]})
+    found = comparison_frame(frame).set_index("augmenter")
+    scores = scores_by_seed(frame)
+    expected = compare_each(scores, dict.fromkeys(scores, "RAW"))["SMOTE"]
+    smote = found.loc["SMOTE"]
+    np.testing.assert_allclose(
+        smote[["seeds", "mean", "over_raw", "over_raw_low", "over_raw_high", "over_raw_p"]].astype(float),
+        [3, scores["SMOTE"].mean(), expected.difference, expected.low, expected.high, expected.p_holm],
+    )
+    assert smote["best_other"] == "RAW"
+    assert found.loc["mine", "seeds"] == 1
+    assert found.loc["RAW", ["over_raw", "over_raw_p"]].isna().all()
+    assert found.loc["mine", ["sd", "over_best_low", "over_best_p"]].isna().all()
 
 
 def test_one_seed_is_compared_without_interval_and_without_p():

@@ -137,13 +137,23 @@ def test_a_benchmark_is_a_parent_with_a_child_for_each_cell(place):
     assert (params["shots"], params["seed"], params["augmenter"]) == ("5", "1", "class weights")
     assert 0 <= float(params["amount"]) <= 1
     assert child.data.metrics["mean_macro_f1"] == child.data.metrics["test/dt/macro_f1"]
+    f1 = frames(place.folder / "whole")["classes"].query(
+        "shots == '5' and seed == '1' and augmenter == 'class weights'"
+    )
+    assert {key: value for key, value in child.data.metrics.items() if key.startswith("test/f1/")} == {
+        f"test/f1/{label}": float(value) for label, value in zip(f1["class"], f1["f1"], strict=True)
+    }
+    forged = frames(place.folder / "whole")["fidelity"].groupby(["shots", "seed", "augmenter"]).groups
+    measured = {name for name, run in found.items() if "privacy_copies" in run.data.metrics}
+    assert measured == {f"{shots}-shots-seed-{seed}-{name}" for shots, seed, name in forged}
     assert parent.data.params["split"] == "random"
     assert {"data", "label", "drop", "recipe", "sample_rows", "inner_rows"} <= parent.data.params.keys()
     assert not {"seed", "n_threads", "device", "experiment"} & parent.data.params.keys()
     assert parent.data.tags["shots"] == "5,all"
     assert {"mean_macro_f1/5/RAW", "mean_macro_f1/all/class weights"} <= set(parent.data.metrics)
     names = {file.path for file in place.client.list_artifacts(parent.info.run_id)}
-    assert {"report.md", "results.csv", "classes.csv", "fidelity.csv", "figures", "data_card.md"} <= names
+    assert {"report.md", "macro.csv", "comparison.csv", "results.csv", "classes.csv"} <= names
+    assert {"fidelity.csv", "figures", "data_card.md"} <= names
     assert len(parent.inputs.dataset_inputs) == 1
 
 

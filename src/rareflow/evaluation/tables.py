@@ -1,16 +1,17 @@
-"""A benchmark's results as Markdown tables, the first in the layout of the paper's Tables 3 and 4.
+"""A benchmark's results as tables, the first in the layout of the paper's Tables 3 and 4.
 
-Every function takes frames of one number of shots, as `rareflow benchmark` keeps them: ``results`` has a row
-a seed, augmenter and detector, ``classes`` a row a seed, augmenter and class. Augmenters and detectors stand
-in the order in which the frame has them. A figure that the seeds do not allow is ``-``.
+Markdown for people; of the main ones a frame too, for programs. Every function takes frames of one number of
+shots, as `rareflow benchmark` keeps them: ``results`` has a row a seed, augmenter and detector, ``classes`` a
+row a seed, augmenter and class. Augmenters and detectors stand in the order in which the frame has them. A
+figure that the seeds do not allow is ``-``.
 """
 
 from __future__ import annotations
 
-from math import isnan
-from typing import TYPE_CHECKING
+from math import isnan, nan
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+import pandas as pd
 
 from rareflow.evaluation.comparison import RAW
 from rareflow.evaluation.published import METRICS
@@ -18,16 +19,17 @@ from rareflow.evaluation.statistics import average_ranks, best_others, compare_e
 from rareflow.markdown import grid
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from collections.abc import Hashable
 
     from rareflow.evaluation.published import PublishedTable
-    from rareflow.evaluation.statistics import Paired
 
 __all__ = [
     "amount_table",
     "class_table",
+    "comparison_frame",
     "comparison_table",
     "fidelity_table",
+    "macro_frame",
     "macro_table",
 ]
 
@@ -35,30 +37,52 @@ NOTHING = "-"
 _TITLES = {"macro_precision": "precision", "macro_recall": "recall", "macro_f1": "F1"}
 
 
-def macro_table(results: pd.DataFrame, published: PublishedTable | None = None) -> str:
-    """Write macro precision, recall and F1 by detector in percent, mean ± standard deviation over the seeds.
+def macro_frame(results: pd.DataFrame, published: PublishedTable | None = None) -> pd.DataFrame:
+    """Give macro precision, recall and F1 in percent, a row an augmenter, metric and detector.
 
     Parameters
     ----------
     results
         The results of one number of shots.
     published
-        The paper's figures of the same data; each augmenter's stand in a row below ours, and at the end those
-        of augmenters that have no results.
+        The paper's figures of the same data; augmenters that have no results come last.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``augmenter``, ``metric``, ``detector``, ``mean`` and ``sd`` over the seeds, ``published``;
+        NaN where there is no figure.
     """
-    detectors = list(dict.fromkeys(results["detector"]))
-    columns = [(metric, detector) for metric in METRICS for detector in detectors]
-    header = ["macro avg, %", *(f"{_TITLES[metric]} {_short(name)}" for metric, name in columns)]
-    ours = dict(iter(results.groupby("augmenter", sort=False)))
+    figures = published.figures if published else {}
+    names = list(dict.fromkeys([*results["augmenter"], *figures]))
+    keys = pd.MultiIndex.from_product(
+        [names, METRICS, dict.fromkeys(results["detector"])], names=["augmenter", "metric", "detector"]
+    )
+    percent = 100 * results.set_index(["augmenter", "detector"])[list(METRICS)]
+    by_detector = percent.groupby(level=[0, 1]).agg(["mean", "std"])
+    long = pd.DataFrame(by_detector.stack(0))  # noqa: PD013 - melt knows one level
+    found = long.reorder_levels([0, 2, 1]).reindex(keys).rename(columns={"std": "sd"})
+    found["published"] = [
+        published.value(name, detector, metric) if published and name in figures else nan
+        for name, metric, detector in keys
+    ]
+    return found.reset_index()
+
+
+def macro_table(results: pd.DataFrame, published: PublishedTable | None = None) -> str:
+    """Write `macro_frame` in the paper's layout, mean ± standard deviation over the seeds.
+
+    Published figures stand in a row below ours.
+    """
+    frame = macro_frame(results, published)
+    columns = frame[["metric", "detector"]].drop_duplicates().itertuples(index=False)
+    header = ["macro avg, %", *(f"{_TITLES[metric]} {_short(detector)}" for metric, detector in columns)]
     rows = []
-    for name in dict.fromkeys([*ours, *(published.figures if published else ())]):
-        if name in ours:
-            own = ours[name]
-            cells = [_mean_sd(own.loc[own["detector"] == detector, metric]) for metric, detector in columns]
-            rows.append([name, *cells])
+    for name, own in frame.groupby("augmenter", sort=False):
+        if own["mean"].notna().any():
+            rows.append([name, *map(_mean_sd, own["mean"], own["sd"])])
         if published and name in published.figures:
-            values = [published.value(name, detector, metric) for metric, detector in columns]
-            rows.append([f"*{name}, published*", *(_figure(value, 2) for value in values)])
+            rows.append([f"*{name}, published*", *(_figure(value, 2) for value in own["published"])])
     return grid(header, rows)
 
 
@@ -78,13 +102,8 @@ def class_table(classes: pd.DataFrame) -> str:
     return grid(["F1, %", "test rows", *augmenters], rows)
 
 
-def comparison_table(results: pd.DataFrame, *, tested: bool = True) -> str:
-    """Write what each augmenter gains over RAW and over the best of the others, seed by seed.
-
-    Macro-F1 is the mean over the detectors, in percent. Differences are in points, with their 95 % t
-    interval and the p of Wilcoxon's signed-rank test after Holm's correction over the column. The rank is the
-    mean over the seeds of the augmenters that are comparable. Where a seed lacks an augmenter, each has its
-    number of seeds beside it.
+def comparison_frame(results: pd.DataFrame, *, tested: bool = True) -> pd.DataFrame:
+    """Give what each augmenter gains over RAW and over the best of the others, seed by seed.
 
     Parameters
     ----------
@@ -92,25 +111,52 @@ def comparison_table(results: pd.DataFrame, *, tested: bool = True) -> str:
         The results of one number of shots.
     tested
         As in `compare_each`.
+
+    Returns
+    -------
+    DataFrame
+        A row an augmenter: ``augmenter``, ``seeds``; ``mean`` and ``sd`` over the seeds of macro-F1, the mean
+        over the detectors, in percent; ``over_raw`` and ``over_best``, differences in points, with their 95 %
+        t interval ``_low`` to ``_high`` and ``_p``, Wilcoxon's signed-rank test's after Holm's correction
+        over the column; ``best_other``; ``rank``, the mean over the seeds of the augmenters that are
+        comparable. NaN where there is no figure.
     """
     scores = scores_by_seed(results)
-    over_raw = compare_each(scores, dict.fromkeys(scores.columns, RAW), tested=tested)
-    over_best = compare_each(scores, best_others(scores), tested=tested)
+    others = best_others(scores)
+    found = {
+        "over_raw": compare_each(scores, dict.fromkeys(scores.columns, RAW), tested=tested),
+        "over_best": compare_each(scores, others, tested=tested),
+    }
     ranks = ranked.ranks.to_dict() if (ranked := average_ranks(scores)) else {}
-    seeds = scores.count() if scores.isna().any(axis=None) else None
-    header = ["augmenter", *([] if seeds is None else ["seeds"]), "macro F1, %"]
+    rows = []
+    for name, own in scores.items():
+        row = {"augmenter": name, "seeds": own.count(), "mean": own.mean(), "sd": own.std()}
+        row["best_other"] = others.get(str(name), "")
+        for key, each in found.items():
+            paired = each.get(str(name))
+            values = (paired.difference, paired.low, paired.high, paired.p_holm) if paired else (nan,) * 4
+            row |= dict(zip((key, f"{key}_low", f"{key}_high", f"{key}_p"), values, strict=True))
+        rows.append(row | {"rank": ranks.get(str(name), nan)})
+    return pd.DataFrame(rows)
+
+
+def comparison_table(results: pd.DataFrame, *, tested: bool = True) -> str:
+    """Write `comparison_frame`; where a seed lacks an augmenter, each has its number of seeds beside it."""
+    frame = comparison_frame(results, tested=tested)
+    counted = frame["seeds"].min() < results["seed"].nunique()
+    header = ["augmenter", *(["seeds"] if counted else []), "macro F1, %"]
     header += [f"over {RAW}", "p", "best other", "over it", "p", "rank"]
     rows = [
         [
-            name,
-            *([] if seeds is None else [str(seeds[name])]),
-            _mean_sd(scores[name] / 100),
-            *_gain(over_raw.get(name)),
-            over_best[name].reference if name in over_best else NOTHING,
-            *_gain(over_best.get(name)),
-            _figure(ranks.get(name), 2),
+            row["augmenter"],
+            *([str(row["seeds"])] if counted else []),
+            _mean_sd(row["mean"], row["sd"]),
+            *_gain(row, "over_raw"),
+            row["best_other"] or NOTHING,
+            *_gain(row, "over_best"),
+            _figure(row["rank"], 2),
         ]
-        for name in scores.columns
+        for row in frame.to_dict("records")
     ]
     return grid(header, rows)
 
@@ -154,14 +200,9 @@ def fidelity_table(fidelity: pd.DataFrame, results: pd.DataFrame) -> str:
     return grid([*keys, *(["seeds"] if counted else []), *(name.replace("_", " ") for name in figures)], rows)
 
 
-def _mean_sd(fractions: pd.Series) -> str:
-    """Write a mean and a standard deviation in percent."""
-    values = 100 * fractions.dropna().to_numpy(dtype=np.float64)
-    if not len(values):
-        return NOTHING
-    return (
-        f"{values.mean():.2f} ± {values.std(ddof=1):.2f}" if len(values) > 1 else f"{values.mean():.2f} ± -"
-    )
+def _mean_sd(mean: float, sd: float) -> str:
+    """Write a mean and a standard deviation, which one value has not."""
+    return NOTHING if isnan(mean) else f"{mean:.2f} ± {_figure(sd, 2)}"
 
 
 def _figure(value: float | None, digits: int) -> str:
@@ -169,13 +210,14 @@ def _figure(value: float | None, digits: int) -> str:
     return NOTHING if value is None or isnan(value) else f"{value:,.{digits}f}"
 
 
-def _gain(found: Paired | None) -> tuple[str, str]:
+def _gain(row: dict[Hashable, Any], key: str) -> tuple[str, str]:
     """Write a difference with its interval, and its p."""
-    if found is None:
+    difference, low, high, p = (row[f"{key}{end}"] for end in ("", "_low", "_high", "_p"))
+    if isnan(difference):
         return NOTHING, NOTHING
-    if isnan(found.low):
-        return f"{found.difference:+.2f} [{NOTHING}]", NOTHING
-    return f"{found.difference:+.2f} [{found.low:+.2f}, {found.high:+.2f}]", f"{found.p_holm:.3g}"
+    if isnan(low):
+        return f"{difference:+.2f} [{NOTHING}]", NOTHING
+    return f"{difference:+.2f} [{low:+.2f}, {high:+.2f}]", f"{p:.3g}"
 
 
 def _span(least: int, most: int) -> str:

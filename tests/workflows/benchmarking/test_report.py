@@ -2,6 +2,7 @@ import shutil
 from math import isnan
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from rareflow.errors import ConfigError
@@ -52,6 +53,13 @@ def test_a_report_has_a_section_for_each_number_of_shots_and_links_every_figure(
     assert "| SMOTE | 0.25 | 1.5 |" in report
     assert "| SMOTE | DOS | 20 | 0.750 |" in report
     assert shown.startswith("10 shots:\n| augmenter | macro F1, % |")
+    for name in ("macro", "comparison"):
+        table = pd.read_csv(tmp_path / f"{name}.csv", dtype={"shots": str})
+        assert list(dict.fromkeys(table["shots"])) == ["10", "all"]
+        assert list(dict.fromkeys(table["augmenter"])) == [
+            *("RAW", "SMOTE"),
+            *(["WGAN", "VAE-WGAN-GP (paper)"] if name == "macro" else []),
+        ]
 
 
 @pytest.mark.usefixtures("without_figures")
@@ -65,6 +73,8 @@ def test_a_committed_report_is_what_its_committed_results_say_today(folder, tmp_
         for each in (tmp_path, folder)
     )
     assert written == committed
+    for table in ("macro.csv", "comparison.csv"):
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / table), pd.read_csv(folder / table))
 
 
 @pytest.mark.usefixtures("without_figures")

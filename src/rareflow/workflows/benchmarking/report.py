@@ -5,6 +5,8 @@ from __future__ import annotations
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
 from rareflow.evaluation.balance import CLASS_ROWS
 from rareflow.evaluation.benchmark_plots import class_figure, forest_figure, scarcity_figure
 from rareflow.evaluation.comparison import OURS, RAW
@@ -13,8 +15,10 @@ from rareflow.evaluation.statistics import average_ranks, best_others, compare_e
 from rareflow.evaluation.tables import (
     amount_table,
     class_table,
+    comparison_frame,
     comparison_table,
     fidelity_table,
+    macro_frame,
     macro_table,
 )
 from rareflow.workflows.benchmarking.plan import ALL, splits_text
@@ -25,7 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import pandas as pd
     from matplotlib.figure import Figure
 
     from rareflow.evaluation.published import PublishedTable
@@ -36,7 +39,9 @@ _DPI = 130
 
 
 def write_report(folder: Path) -> str:
-    """Write ``report.md`` and ``figures/`` from a folder's results, and give the comparisons for the screen.
+    """Write report, its main tables and figures from a folder's results; give the comparisons for the screen.
+
+    These are ``report.md``, ``macro.csv``, ``comparison.csv`` and ``figures/``.
 
     Raises
     ------
@@ -50,6 +55,8 @@ def write_report(folder: Path) -> str:
         figure.savefig(folder / "figures" / f"{name}.png", dpi=_DPI)
         drawn.append(name)
     write_text(_report(facts, frames, drawn), folder / "report.md")
+    for name, table in _tables(facts, frames["results"]):
+        write_text(table.to_csv(index=False, float_format="%.6g"), folder / f"{name}.csv")
     return "\n\n".join(_shown(facts, shots, results) for shots, results in _by_shots(frames["results"]))
 
 
@@ -97,14 +104,30 @@ def _figures(facts: dict[str, Any], frames: dict[str, pd.DataFrame]) -> Iterator
             yield f"classes-{shots}", class_figure(classes[shots], RAW, after, title)
 
 
+def _tables(facts: dict[str, Any], results: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Give the tables that others may want to read by program, each with its file's name."""
+    by_shots = dict(_by_shots(results))
+    macro = {shots: macro_frame(own, _published(facts, shots)) for shots, own in by_shots.items()}
+    yield "macro", pd.concat(macro, names=["shots"]).reset_index("shots")
+    comparison = {
+        shots: comparison_frame(own, tested=not _is_same_data(facts, shots))
+        for shots, own in by_shots.items()
+    }
+    yield "comparison", pd.concat(comparison, names=["shots"]).reset_index("shots")
+
+
+def _published(facts: dict[str, Any], shots: str) -> PublishedTable | None:
+    """Give the paper's figures of the same real data, which are of all rows."""
+    return PUBLISHED.get(facts["table"]) if shots == ALL and not facts["simulated"] else None
+
+
 def _report(facts: dict[str, Any], frames: dict[str, pd.DataFrame], drawn: list[str]) -> str:
     """Write the report with the figures that were drawn."""
-    published = None if facts["simulated"] else PUBLISHED.get(facts["table"])
     parts = [f"# Benchmark: {facts['table']}", _protocol(facts, frames["results"]), _image("scarcity")]
     for shots, _ in _by_shots(frames["results"]):
         own = {name: frame[frame["shots"] == shots] for name, frame in frames.items()}
         tested = not _is_same_data(facts, shots)
-        parts += _section(shots, own, published if shots == ALL else None, tested=tested)
+        parts += _section(shots, own, _published(facts, shots), tested=tested)
         parts += [_image(name) for name in drawn if name.endswith(f"-{shots}")]
     return "\n\n".join(parts) + "\n"
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from rareflow.data.card import data_card
+from rareflow.evaluation.quality import mean_quality
 from rareflow.evaluation.statistics import scores_by_seed
 from rareflow.tracking.children import finished_children
 from rareflow.tracking.continuation import continue_run
@@ -64,13 +65,15 @@ def log_cell(parent: Run, cell: Cell, frames: Frames) -> None:
         f"test/{detector}/{name}": value for name in _METRICS for detector, value in found[name].items()
     }
     metrics |= {f"mean_{name}": found[name].mean() for name in _METRICS}
+    metrics |= {f"test/f1/{label}": f1 for label, f1 in frames["classes"].set_index("class")["f1"].items()}
     metrics["seconds"] = found["seconds"].iloc[0]
     amount = found["amount"].iloc[0]
     params = {"shots": shots, "seed": cell.seed, "augmenter": cell.augmenter, "amount": amount}
     with child_run(parent.id, _child_name(cell), params=params) as run:
-        run.log_metrics(metrics)
         if "fidelity" in frames:
+            metrics |= mean_quality(frames["fidelity"])
             run.log_text(frames["fidelity"].to_csv(index=False), "fidelity.csv")
+        run.log_metrics(metrics)
 
 
 def log_lacking(parent: Run, results: Results) -> None:
@@ -96,11 +99,12 @@ def _child_name(cell: Cell) -> str:
 
 
 def log_report(parent: Run, folder: Path) -> None:
-    """Log report, results and figures, and each augmenter's mean macro-F1."""
+    """Log report, tables, results and figures, and each augmenter's mean macro-F1."""
     for shots, found in read_frames(folder)["results"].groupby("shots", sort=False):
         means = scores_by_seed(found).mean() / 100
         parent.log_metrics({f"mean_macro_f1/{shots}/{name}": value for name, value in means.items()})
-    for file in ("report.md", "benchmark.json", "results.csv", "classes.csv", "fidelity.csv"):
+    tables = ("macro", "comparison", "results", "classes", "fidelity")
+    for file in ("report.md", "benchmark.json", *(f"{name}.csv" for name in tables)):
         if (folder / file).exists() and (folder / file).stat().st_size:
             parent.log_file(folder / file)
     parent.log_folder(folder / "figures", "figures")
