@@ -64,7 +64,8 @@ def textbook(data: Encoded, config: TrainingConfig) -> Callable[[], object]:
     rows, classes, layout = data
     count, width, hidden, latent = int(classes.max()) + 1, layout.width, config.hidden_dim, config.latent_dim
     onehot = nn.functional.one_hot(classes).float()
-    rows_of = [torch.flatten(torch.nonzero(classes == kind)) for kind in range(count)]
+    order, of_kind = torch.argsort(classes), torch.bincount(classes)
+    first = torch.cumsum(of_kind, 0) - of_kind
     encoder, decoder = Encoder(width, count, hidden, latent), Decoder(latent, count, hidden, width)
     critic = Critic(width, count, hidden)
     critic_adam = torch.optim.Adam(critic.parameters(), config.learning_rate, (0.5, 0.9))
@@ -72,8 +73,8 @@ def textbook(data: Encoded, config: TrainingConfig) -> Callable[[], object]:
     maker_adam = torch.optim.Adam(makers, config.learning_rate, (0.5, 0.9))
 
     def batch() -> tuple[Tensor, Tensor]:
-        kinds = torch.randint(count, (config.batch_size,)).tolist()
-        chosen = torch.stack([rows_of[kind][torch.randint(len(rows_of[kind]), ())] for kind in kinds])
+        kinds = torch.randint(count, (config.batch_size,))
+        chosen = order[first[kinds] + (torch.rand(config.batch_size) * of_kind[kinds]).long()]
         return rows[chosen], onehot[chosen]
 
     def softmax(raw: Tensor) -> Tensor:
