@@ -16,16 +16,20 @@ README_PATH = Path(__file__).parents[1] / "README.md"
 README = README_PATH.read_text(encoding="utf-8")
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, flags=re.DOTALL | re.MULTILINE)
+DOCS = [file.read_text(encoding="utf-8") for file in sorted((README_PATH.parent / "docs").glob("*.md"))]
 
 
-def rareflow_lines():
-    return [line for block in blocks("sh") for line in block.splitlines() if line.startswith("rareflow ")]
+def blocks(language, page=README):
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, flags=re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("line", rareflow_lines())
-def test_every_rareflow_line_of_the_readme_is_a_command_with_options_that_exist(line):
+def rareflow_lines(page=README):
+    lines = [line for block in blocks("sh", page) for line in block.splitlines()]
+    return [line for line in lines if line.startswith("rareflow ")]
+
+
+@pytest.mark.parametrize("line", [line for page in (README, *DOCS) for line in rareflow_lines(page)])
+def test_every_rareflow_line_of_readme_and_docs_is_a_command_with_options_that_exist(line):
     _, name, *words = shlex.split(line, comments=True)
     command = typer.main.get_command(app).commands[name]
     command.make_context(name, words)
@@ -71,7 +75,7 @@ def test_the_table_of_results_is_what_the_committed_results_say():
     assert script.markdown() in README
 
 
-@pytest.mark.parametrize("script", ["ablation", "fresh_seeds", "tuning", "drift", "fixed_amounts"])
+@pytest.mark.parametrize("script", ["summary", "ablation", "fresh_seeds", "tuning", "drift", "fixed_amounts"])
 def test_what_is_read_below_in_the_experiments_is_what_the_committed_results_say(script):
     folder = README_PATH.parent / "experiments"
     command = [sys.executable, str(folder / f"{script}.py"), "--report"]
