@@ -52,7 +52,12 @@ Data = Annotated[
         "quoted glob. Parquet may be larger than memory."
     ),
 ]
-Label = Annotated[str, typer.Option(help="Label column. Unset: the recipe's, or that of --model.")]
+Label = Annotated[
+    str,
+    typer.Option(
+        help="Label column. Unset: the recipe's, or the model's; where neither is, it has to be given."
+    ),
+]
 Drop = Annotated[
     str,
     typer.Option(
@@ -291,11 +296,11 @@ def train(
     test_size: TestSize = 0.3,
     seed: Seed = 0,
     architecture: Annotated[str, typer.Option(help="vae-wgan-gp, vae, wgan-gp or wgan.")] = "vae-wgan-gp",
-    latent_dim: Annotated[int, typer.Option(help="Length of z.")] = 16,
+    latent_dim: Annotated[int, typer.Option(help="Length of the latent vector z.")] = 16,
     hidden_dim: Annotated[int, typer.Option(help="Width of the hidden layers.")] = 128,
-    lambda_gp: Annotated[float, typer.Option(help="Weight of the gradient penalty (Eq. 7).")] = 10.0,
+    lambda_gp: Annotated[float, typer.Option(help="Weight of the gradient penalty.")] = 10.0,
     n_critic: Annotated[int, typer.Option(help="Critic steps a generator step.")] = 5,
-    kl_weight: Annotated[float, typer.Option(help="Weight of the KL term (Eq. 8).")] = 0.1,
+    kl_weight: Annotated[float, typer.Option(help="Weight of the KL term; the paper's is 1.")] = 0.1,
     learning_rate: Annotated[float, typer.Option(help="Adam's learning rate.")] = 1e-3,
     steps: Annotated[int, typer.Option(help="Generator steps.")] = 300,
     batch_size: Annotated[int, typer.Option(help="Rows a batch.")] = 128,
@@ -310,7 +315,8 @@ def train(
     sampling: Annotated[
         str,
         typer.Option(
-            help="prior, posterior, neighbours, interpolation, residual, crossover. Unset: the last possible."
+            help="How rows are drawn: prior, posterior, neighbours, interpolation, residual or crossover. "
+            "Unset: crossover; prior where the architecture has no encoder."
         ),
     ] = "",
     n_neighbors: Annotated[int, typer.Option(help="Latent neighbours that a row is paired with.")] = 5,
@@ -341,7 +347,7 @@ def train(
     device: Device = "auto",
     debug: Debug = False,
 ) -> None:
-    """Train one generator with given parameters, score it before and after, and log it."""
+    """Train one generator with given parameters, score it before and after, and log it; register nothing."""
     from rareflow.workflows import train as workflow
 
     params = {
