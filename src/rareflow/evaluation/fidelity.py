@@ -3,7 +3,8 @@
 The measures are those of SDMetrics (KSComplement, TVComplement, CorrelationSimilarity, ContingencySimilarity)
 and of prdc, written here on NumPy, SciPy and scikit-learn: SDMetrics 0.32.0 and its Copulas 0.14.1 require
 pandas below 3 (November 2026; older releases bear no bound, but were not made for it), and prdc 0.2 starts
-eight workers for every distance matrix. On numbers and on categories the figures are equal to theirs.
+eight workers for every distance matrix. The figures are equal to theirs (experiments/fidelity_libraries.py),
+but where a point lies on the rim of a ball, as among few categories: it counts as within, in prdc as outside.
 
 Measure against *held-out* rows: a copy of the training rows is then no better than real rows are. A finite
 sample of real rows does not reach 1 either, so read a figure beside that of the training rows themselves.
