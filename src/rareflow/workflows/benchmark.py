@@ -99,9 +99,14 @@ def _compute(cells: Sequence[Cell], bench: Bench, results: Results, parent: Run,
             found = frames["results"]
             countdown.add(cell, float(found["seconds"].iloc[0]))
             left.remove(cell)
-            seconds_left = countdown.left(left)
-            ahead = f"; about {duration(seconds_left)} left" if left and seconds_left is not None else ""
             say(
                 f"cell {number} of {len(cells)} ({cell_text(cell)}): "
-                f"macro-F1 {100 * found['macro_f1'].mean():.1f}{ahead}"
+                f"macro-F1 {100 * found['macro_f1'].mean():.1f}{_ahead(*countdown.left(left))}"
             )
+
+
+def _ahead(seconds: float, unknown: int) -> str:
+    """Say what is left: the time of what has been timed before, and how much has not."""
+    words = [f"about {duration(seconds)} left"] if seconds else []
+    words += [f"{unknown} augmenter{'s' if unknown > 1 else ''} not timed yet"] if unknown else []
+    return "; " + ", ".join(words) if words else ""

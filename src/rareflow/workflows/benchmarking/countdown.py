@@ -39,15 +39,16 @@ class Countdown:
         for key in _keys(cell):
             self._seconds[key].append(seconds)
 
-    def left(self, cells: Iterable[Cell]) -> float | None:
-        """Give the seconds that these cells still take; ``None`` if one's augmenter was never done."""
-        total = 0.0
+    def left(self, cells: Iterable[Cell]) -> tuple[float, int]:
+        """Give the seconds that these cells still take, and how many augmenters that leaves out."""
+        total, unknown = 0.0, set()
         for cell in cells:
             known = next((self._seconds[key] for key in _keys(cell) if key in self._seconds), None)
             if known is None:
-                return None
-            total += float(np.mean(known))
-        return total / self._jobs
+                unknown.add(cell.augmenter)
+            else:
+                total += float(np.mean(known))
+        return total / self._jobs, len(unknown)
 
 
 def _keys(cell: Cell) -> tuple[tuple[object, ...], ...]:
