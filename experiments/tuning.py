@@ -1,6 +1,6 @@
 """What tuning adds to the defaults on a test part: `rareflow tune` on the benchmark's own parts, ten seeds.
 
-    RAREFLOW_DATA=FOLDER python experiments/tuning.py gas-pipeline-10 kdd5-10 gas-pipeline-all kdd5-all
+    RAREFLOW_DATA=FOLDER python experiments/tuning.py gas-pipeline-10 kdd5-10 kdd5-100
     python experiments/tuning.py --report
 
 Each word is a table and its shots. The tables are `gas-pipeline` and `cic-ids-2017`, which the defaults were
