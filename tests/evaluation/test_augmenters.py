@@ -48,7 +48,7 @@ def small_networks(monkeypatch):
     """Train for a few steps: what is tested here does not depend on how well."""
 
     def small(**settings):
-        return VAEWGANGP(**settings, steps=2, hidden_dim=8, n_critic=1, device="cpu")
+        return VAEWGANGP(**settings | {"steps": 2, "hidden_dim": 8, "n_critic": 1, "device": "cpu"})
 
     monkeypatch.setattr(networks, "VAEWGANGP", small)
 
