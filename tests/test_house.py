@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from importlib.resources import files
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -31,7 +31,7 @@ def test_the_house_rule_holds(tool):
 
 
 def test_the_package_tells_type_checkers_of_its_users_that_it_is_typed():
-    assert (files("rareflow") / "py.typed").is_file()
+    assert (resources.files("rareflow") / "py.typed").is_file()
 
 
 def test_no_large_file_is_tracked():

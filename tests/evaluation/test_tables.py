@@ -90,7 +90,6 @@ def test_the_comparison_is_paired_by_seed_against_raw_and_against_the_best_other
     assert third[2] == f"+8.00 [{low:+.2f}, {high:+.2f}]"
     assert second[4:6] == ["rareflow", lines(comparison_table(frame))[2][5]]
     assert second[5].startswith("-5.33 [")
-
     assert third[4] == "SMOTE"
     # The least p of three seeds is 0.25: two of them against RAW make 0.5, three against the best other 0.75.
     assert [second[3], third[3]] == ["0.5", "0.5"]
