@@ -4,7 +4,7 @@ import pytest
 from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from rareflow.generators import filter as forests
-from rareflow.generators.filter import fit_forests, forest_arrays
+from rareflow.generators.filter import fit_forest, forest_arrays
 from rareflow.generators.portable import SNAPS, Draw, PortableGenerator, forest_features
 from tests.generators.tables import mixed, untrained
 
@@ -14,19 +14,20 @@ COUNTS = np.array([106, 2, 11, 1])  # of common, pair, rare, single
 
 @pytest.fixture
 def seen(monkeypatch):
-    """What the filter's forests were fitted on, and which forged rows were drawn crossed."""
-    told = {"crossed": []}
-    fit, draw = forests.fit_forests, PortableGenerator.draw
+    """What the filter's forests were fitted on, the first at the top, and which forged rows were crossed."""
+    told = {"crossed": [], "fitted": []}
+    fit, draw = forests.fit_forest, PortableGenerator.draw
 
-    def listen(features, kinds, seed):
-        told.update(features=features, kinds=kinds)
-        return fit(features, kinds, seed)
+    def listen(features, kinds, seed, trees):
+        told["fitted"].append((features.copy(), kinds))
+        told["features"], told["kinds"] = told["fitted"][0]
+        return fit(features, kinds, seed, trees)
 
     def watch(self, index, count, rng, temperature=1.0, *, cross=True):
         told["crossed"].append(cross)
         return draw(self, index, count, rng, temperature, cross=cross)
 
-    monkeypatch.setattr(forests, "fit_forests", listen)
+    monkeypatch.setattr(forests, "fit_forest", listen)
     monkeypatch.setattr(PortableGenerator, "draw", watch)
     return told
 
@@ -60,7 +61,7 @@ def test_the_filter_learns_nothing_forged_of_one_class_alone_or_of_equal_ones(se
 
 def test_the_filter_s_forests_know_every_class(seen):
     generator = untrained(X, Y, mode="crossover", filter=True)[0]
-    assert generator.tensors["forest.value"].shape[1] == len(generator.classes)
+    assert generator.tensors["forest.classes.value"].shape[1] == len(generator.classes)
     assert set(seen["kinds"].tolist()) == {0, 1, 2, 3}
 
 
@@ -89,7 +90,7 @@ def known(generator):
 
 
 def head_start(generator):
-    return dict(zip(generator.classes, generator.tensors["forest.head_start"], strict=True))
+    return dict(zip(generator.classes, generator.tensors["forest.classes.head_start"], strict=True))
 
 
 @pytest.mark.parametrize("snap", SNAPS)
@@ -99,7 +100,7 @@ def test_the_filter_refuses_a_tenth_at_most_of_the_rows_between_real_ones_whoeve
 ):
     generator = shared_ground(discrete=discrete, snap=snap)
     assert min(known(generator).values()) > 0.86
-    generator._forest["head_start"] = np.zeros(4, np.float32)
+    generator._forests[0]["head_start"] = np.zeros(4, np.float32)
     assert known(generator)["few"] < 0.7
 
 
@@ -123,10 +124,9 @@ def test_rows_that_are_not_drawn_near_real_ones_have_no_head_start(architecture)
 
 
 def walker_of(forest):
-    """A generator that judges rows by a forest of its own."""
-    generator = untrained(*mixed())[0]
-    generator._forest = {name.removeprefix("forest."): values for name, values in forest.items()}
-    generator._forest["head_start"] = np.zeros(forest["forest.value"].shape[1], np.float32)
+    """A generator that judges rows by one forest of its own."""
+    generator, kinds = untrained(*mixed())[0], forest["value"].shape[1]
+    generator._forests = [forest | {"groups": np.arange(kinds), "head_start": np.zeros(kinds, np.float32)}]
     return generator
 
 
@@ -135,9 +135,9 @@ def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_a
     features = 2.0 * rng.integers(0, 10, (400, 4)).astype(np.float32)  # thresholds are odd numbers, then
     classes = (features[:, :2].sum(axis=1) > 20).astype(int)
     classes[(features[:, 2] > 12) & (rng.random(400) < 0.8)] = 2
-    walker = walker_of(forest_arrays(fit_forests(features, classes, 5)))
+    walker = walker_of(forest_arrays(fit_forest(features, classes, 5, 32)))
     references = [
-        maker(forests._TREES, max_depth=forests._DEPTH, random_state=5).fit(features, classes)
+        maker(32, max_depth=forests._DEPTH, random_state=5).fit(features, classes)
         for maker in (RandomForestClassifier, ExtraTreesClassifier)
     ]
 
@@ -154,10 +154,10 @@ def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_a
 
 def test_forests_of_one_class_and_one_feature_are_leaves_that_give_every_row_to_it():
     forest = forest_arrays(
-        fit_forests(np.arange(6.0, dtype=np.float32)[:, None], np.zeros(6, dtype=np.intp), 0)
+        fit_forest(np.arange(6.0, dtype=np.float32)[:, None], np.zeros(6, dtype=np.intp), 0, 32)
     )
     walker = walker_of(forest)
-    assert (forest["forest.children"].reshape(-1, 2)[:, 0] == np.arange(len(forest["forest.roots"]))).all()
+    assert (forest["children"].reshape(-1, 2)[:, 0] == np.arange(len(forest["roots"]))).all()
     assert walker._is_own(Draw(np.array([[-9.0, 9.0]]), np.empty((0, 2))), 0).tolist() == [True, True]
 
 
@@ -168,21 +168,81 @@ def test_a_forest_sees_missing_and_huge_numbers_as_finite_ones():
     assert features[[0, 3], 0].tolist() == [0.0, 3.0]
 
 
+def between_spikes(attacks=60):
+    """A generator of one class that has two numbers alone, spikes, and one whose numbers lie beyond."""
+    rng, rows = np.random.default_rng(0), 400 + attacks
+    labels = pd.Series(["normal"] * 400 + ["attack"] * attacks, name="attack")
+    far = rng.choice([-1, 1], rows) * rng.normal(40, 5, rows)
+    a = np.where(labels == "normal", rng.choice([0.60, 0.64], rows), far)
+    table = pd.DataFrame({"a": a, "b": rng.normal(size=rows)})
+    return untrained(table, labels, mode="crossover", filter=True)[0]
+
+
+def numbers(generator, value):
+    """Rows of one number in the first column, which is none of its spikes."""
+    (entry, *_) = generator.spec["columns"]
+    assert entry["modes"] == [0.60, 0.64]
+    return Draw(np.stack([np.full(50, value), np.zeros(50)]), np.full((1, 50), 2, np.int16))
+
+
+def test_a_rare_class_gets_no_row_among_the_numbers_of_the_commonest_though_it_has_none_of_its_spikes():
+    generator = between_spikes()
+    attack = generator.classes.index("attack")
+    assert generator._is_own(numbers(generator, 42.0), attack).all()
+    assert not generator._is_own(numbers(generator, 0.62), attack).any()
+    generator._forests.pop()
+    assert generator._is_own(numbers(generator, 0.62), attack).all(), "to the first forest it is a far number"
+
+
+def test_the_second_forest_judges_no_row_of_a_commonest_class():
+    generator = between_spikes()
+    before = generator._is_own(numbers(generator, 42.0), generator.classes.index("normal"))
+    generator._forests[1]["value"][:] = [1.0, 0.0]  # all for the rare classes
+    after = generator._is_own(numbers(generator, 42.0), generator.classes.index("normal"))
+    assert (before == after).all()
+    generator._forests[1]["value"][:] = [0.0, 1.0]
+    assert not generator._is_own(numbers(generator, 42.0), generator.classes.index("attack")).any()
+
+
+@pytest.mark.parametrize(("attacks", "kept"), [(19, 1.0), (20, 0.0)])
+def test_the_second_forest_judges_no_row_of_a_class_of_fewer_than_20_rows(attacks, kept):
+    generator = between_spikes(attacks)
+    assert generator._is_own(numbers(generator, 0.62), generator.classes.index("attack")).mean() == kept
+
+
+@pytest.mark.parametrize("fitted", [0, 1])
+def test_the_second_forest_learns_commonest_or_not_from_the_same_rows_without_the_modes_of_numbers(
+    seen, fitted
+):
+    generator = untrained(X, Y, mode="crossover", filter=True)[0]
+    features, answers = seen["fitted"][fitted]
+    scalars, columns = generator.layout.scalars, generator.spec["columns"]
+    spiked = [
+        entry["block"] for entry in columns if entry["scalar"] is not None and entry["block"] is not None
+    ]
+    assert [entry["name"] for entry in columns if entry["block"] in spiked] == ["bytes", "rate", "seen"]
+    modes = features[:, [scalars + block for block in spiked]]
+    others = np.delete(features, [scalars + block for block in spiked], axis=1)
+    assert (modes == 0).all() == (fitted == 1)
+    assert (others == np.delete(seen["features"], [scalars + block for block in spiked], axis=1)).all()
+    assert (answers == (seen["kinds"] == 0 if fitted else seen["kinds"])).all()
+
+
 @pytest.mark.parametrize("spread", [1, 40])  # all rows on one side of most nodes, and on both
 def test_rows_that_leave_the_vote_early_are_judged_as_if_every_tree_had_voted(spread):
     rng = np.random.default_rng(1)
     features = rng.integers(0, 40, (600, 5)).astype(np.float32)
     classes = (features[:, 0] // 10 + (rng.random(600) < 0.3)).astype(int)  # many a leaf is divided
-    forest = forest_arrays(fit_forests(features, classes, 0))
+    forest = forest_arrays(fit_forest(features, classes, 0, 32))
     draw = Draw(rng.integers(0, spread, (3, 999)) * 1.0, rng.integers(0, spread, (2, 999)))
     x, rows = forest_features(draw.scalars, draw.modes), np.arange(999)
     votes = np.zeros((999, classes.max() + 1), np.float32)
-    for root in forest["forest.roots"]:
+    for root in forest["roots"]:
         node = np.full(999, root)
         for _ in range(forests._DEPTH):
-            is_right = x[forest["forest.feature"][node], rows] > forest["forest.threshold"][node]
-            node = forest["forest.children"].reshape(-1, 2)[node, is_right.astype(int)]
-        votes += forest["forest.value"][node]
+            is_right = x[forest["feature"][node], rows] > forest["threshold"][node]
+            node = forest["children"].reshape(-1, 2)[node, is_right.astype(int)]
+        votes += forest["value"][node]
     walker = walker_of(forest)
     walker.classes = [str(kind) for kind in range(votes.shape[1])]
     for own in range(votes.shape[1]):

@@ -173,7 +173,7 @@ def test_a_filter_keeps_rows_that_its_forest_gives_to_their_class():
 
 def test_a_filter_that_refuses_every_row_costs_none():
     generator = generator_of(filter=True)
-    generator._forest["value"][:] = np.eye(4, dtype=np.float32)[CLASSES.index("pair")]
+    generator._forests[0]["value"][:] = np.eye(4, dtype=np.float32)[CLASSES.index("pair")]
     assert len(generator.sample("rare", 77, seed=0)) == 77
 
 
@@ -190,13 +190,16 @@ def test_sampling_leaves_the_global_random_states_alone():
         ("anchors.neighbours", lambda t: t + 200, "holds a number outside 0 to 119"),
         ("anchors.modes", lambda t: t - 1, "holds a number outside 0 to "),
         ("anchors.modes", lambda t: t + 1, "holds a number outside 0 to "),
-        ("forest.children", lambda t: t[::-1], None),
-        ("forest.children", lambda t: t + 1, "holds a number outside 0 to "),
-        ("forest.roots", lambda t: t + 90_000, "holds a number outside 0 to "),
-        ("forest.feature", lambda t: t + 40, "holds a number outside 0 to "),
-        ("forest.value", lambda t: t[:, :2], "has the shape (900, 2), not (900, 4)"),
-        ("forest.head_start", lambda t: t[:1], "has the shape (1,), not (4,)"),
-        ("forest.threshold", lambda t: t[1:], "has the shape (899,), not (900,)"),
+        ("forest.classes.children", lambda t: t[::-1], None),
+        ("forest.classes.children", lambda t: t + 1, "holds a number outside 0 to "),
+        ("forest.classes.roots", lambda t: t + 90_000, "holds a number outside 0 to "),
+        ("forest.classes.feature", lambda t: t + 40, "holds a number outside 0 to "),
+        ("forest.classes.value", lambda t: t[1:], "has the shape (899, 4), not (900, None)"),
+        ("forest.classes.groups", lambda t: t + 1, "holds a number outside 0 to 3"),
+        ("forest.numbers.groups", lambda t: t + 2, "holds a number outside 0 to 1"),
+        ("forest.numbers.children", lambda t: t + 1, "holds a number outside 0 to "),
+        ("forest.classes.head_start", lambda t: t[:1], "has the shape (1,), not (4,)"),
+        ("forest.classes.threshold", lambda t: t[1:], "has the shape (899,), not (900,)"),
         ("anchors.mu", lambda t: t[:, :1], "has the shape (120, 1), not (120, 3)"),
         ("decoder.net.2.weight", lambda t: t[:, :2], "has the shape (8, 2), not (8, 8)"),
     ],
@@ -208,7 +211,7 @@ def test_tensors_that_point_beyond_each_other_are_refused_by_name(name, change, 
         assert len(PortableGenerator(generator.spec, tensors).sample("rare", 9, seed=0)) == 9
         return
     expected = re.sub(
-        r"900|899", lambda n: str(len(generator.tensors["forest.feature"]) - (n[0] == "899")), found
+        r"900|899", lambda n: str(len(generator.tensors["forest.classes.feature"]) - (n[0] == "899")), found
     )
     with pytest.raises(ValueError, match=f"^tensor '{name}' {re.escape(expected)}.*tampered with"):
         PortableGenerator(generator.spec, tensors)

@@ -64,8 +64,9 @@ class VAEWGANGP(BaseEstimator):
         Factor on the posterior's standard deviation, 0..1e6.
     filter
         Prefer the rows that two forests, fitted on real and forged rows, give to their own class: others are
-        drawn again, a few times at most. A class whose ground other rare ones share is judged more mildly,
-        so that nine in ten rows between its real ones pass.
+        drawn again, a few times at most. One tells the classes apart; a class whose ground other rare ones
+        share is judged more mildly, so that nine in ten rows between its real ones pass. The other keeps rare
+        classes of 20 rows or more from where, by its numbers, a commonest class is.
     snap
         ``shared``: what both parents share is exact. ``observed``: every value is one observed in its class.
         ``none``: neither.

@@ -1,4 +1,4 @@
-"""The filter: two forests that prefer the forged rows which they give to their own class.
+"""The filter: two forests that keep the forged rows which both give to their own class.
 
 They are fitted here and judge in `rareflow.generators.portable`, which stands alone.
 """
@@ -18,11 +18,12 @@ if TYPE_CHECKING:
 
     from rareflow.generators.portable import Draw, PortableGenerator
 
-__all__ = ["fit_filter", "fit_forests", "forest_arrays"]
+__all__ = ["fit_filter", "fit_forest", "forest_arrays"]
 
-_FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
-_TREES = 32  # of each of the two
+_HALVES = (RandomForestClassifier, ExtraTreesClassifier)  # of each forest's trees
+_TREES, _NUMBERS_TREES = 32, 16  # in a half of the first forest, of the second
 _DEPTH = 16
+_FEW = 20  # rows, of a class that the second forest does not judge
 _STRAIGHT_ROWS, _ALL_STRAIGHT_ROWS = 500, 50_000  # at most of each class and of all, for their head start
 _REFUSED = 0.1  # of them at most
 _TIE = 1e-3  # of a vote: rows as clear as the last one that is kept are kept, in float32 too
@@ -34,11 +35,18 @@ def fit_filter(
     """Fit the filter's forests on the anchors and on forged rows, and give classes a head start of votes.
 
     A class of n anchors beside a largest of m is grown to the square root of n m: a forest that saw ten rows
-    of it would keep only what lies next to them. Of two classes that share their ground one would get most of
-    it, and the other keep what noise has carried elsewhere: so each begins with as many votes as nine tenths
-    of its rows on straight lines between real ones need not to be refused; most need none. A class gets none
-    if it loses its ground to a commonest class, where forged rows would be false alarms, or if its rows are
-    drawn from the prior, which are not meant to lie between real ones.
+    of it would keep only what lies next to them.
+
+    The first forest tells the classes apart by all that the codec tells. Of two classes that share their
+    ground one would get most of it, and the other keep what noise has carried elsewhere: so each begins with
+    as many votes as nine tenths of its rows on straight lines between real ones need not to be refused; most
+    need none. A class gets none if it loses its ground to a commonest class, where forged rows would be false
+    alarms, or if its rows are drawn from the prior, which are not meant to lie between real ones.
+
+    The second forest tells the commonest classes from the others, by numbers and categories alone. To the
+    first, all numbers of a column that are none of its spikes are one mode: what is forged among the numbers
+    of a commonest class, but is none of those that were seen there, looks to it like what lies far away. It
+    judges no commonest class, nor one of fewer than 20 rows, of which it knows too little.
 
     Parameters
     ----------
@@ -52,7 +60,9 @@ def fit_filter(
     Returns
     -------
     dict
-        See `forest_arrays`; and ``forest.head_start``, the votes that each class begins with, ``(C,)``.
+        Of both, as ``forest.classes.*`` and ``forest.numbers.*``, what `forest_arrays` gives; ``groups``, the
+        group of each class, among which the forest chooses, ``(C,)``; and ``head_start``, the votes that each
+        class begins with, ``(C,)``: as many as there are trees for one that it is not to judge.
     """
     counts, rng = np.bincount(classes), np.random.default_rng(seed)
     wanted = np.sqrt(counts * float(counts.max())).round().astype(int) - counts
@@ -60,12 +70,39 @@ def fit_filter(
     scalars = np.hstack([unfiltered.tensors["anchors.raw"].T, *(draw.scalars for draw in draws)])
     modes = np.hstack([unfiltered.tensors["anchors.modes"].T, *(draw.modes for draw in draws)])
     kinds = np.concatenate([classes, np.repeat(np.arange(len(counts)), wanted)])
-    forests = fit_forests(forest_features(scalars, modes).T, kinds, seed)
-    return forest_arrays(forests) | {"forest.head_start": _head_start(forests, unfiltered, counts, rng)}
+    features = forest_features(scalars, modes).T
+    first = fit_forest(features, kinds, seed, _TREES)
+    is_common = counts == counts.max()
+    features[:, _spiked(unfiltered)] = 0
+    second = fit_forest(features, is_common[kinds], seed, _NUMBERS_TREES)
+    group, is_spared = np.unique(is_common, return_inverse=True)[1], is_common | (counts < _FEW)
+    return _named("classes", first, np.arange(len(counts)), _head_start(first, unfiltered, counts, rng)) | (
+        _named("numbers", second, group, np.where(is_spared, 2 * _NUMBERS_TREES, 0))
+    )
+
+
+def _named(
+    name: str, halves: list[Any], groups: NDArray[np.intp], head_start: NDArray[Any]
+) -> dict[str, NDArray[Any]]:
+    """Give one forest's arrays, with the group and the head start of each class ``(C,)``, by their names."""
+    arrays = forest_arrays(halves) | {
+        "groups": groups.astype(np.uint32),
+        "head_start": head_start.astype(np.float32),
+    }
+    return {f"forest.{name}.{key}": array for key, array in arrays.items()}
+
+
+def _spiked(unfiltered: PortableGenerator) -> list[int]:
+    """Give the features that are modes of columns which are scalars too."""
+    return [
+        unfiltered.layout.scalars + entry["block"]
+        for entry in unfiltered.spec["columns"]
+        if entry["scalar"] is not None and entry["block"] is not None
+    ]
 
 
 def _head_start(
-    forests: list[Any],
+    halves: list[Any],
     unfiltered: PortableGenerator,
     counts: NDArray[np.intp],
     rng: np.random.Generator,
@@ -77,7 +114,7 @@ def _head_start(
     rows = min(_STRAIGHT_ROWS, 1 + _ALL_STRAIGHT_ROWS // kinds)
     head_start = np.zeros(kinds, np.float32)
     for index in range(kinds):
-        votes = _votes(forests, unfiltered.draw_straight(index, rows, rng))
+        votes = _votes(halves, unfiltered.draw_straight(index, rows, rng))
         own = votes[:, index].copy()
         votes[:, index] = -1.0
         leads, rivals = own - votes.max(axis=1), votes.argmax(axis=1)
@@ -87,45 +124,47 @@ def _head_start(
     return head_start
 
 
-def _votes(forests: list[Any], draw: Draw) -> NDArray[np.float64]:
+def _votes(halves: list[Any], draw: Draw) -> NDArray[np.float64]:
     """Give all trees' votes for each class, ``(N, C)``."""
     features = forest_features(draw.scalars, draw.modes).T
     with np.errstate(over="ignore", invalid="ignore"):  # as where they are fitted
-        votes: NDArray[np.float64] = _TREES * sum(forest.predict_proba(features) for forest in forests)
+        votes: NDArray[np.float64] = _TREES * sum(half.predict_proba(features) for half in halves)
     return votes
 
 
-def fit_forests(features: NDArray[np.float32], classes: NDArray[np.intp], seed: int) -> list[Any]:
-    """Fit the filter's two forests: half of the trees are a random forest's, half extremely randomised.
+def fit_forest(features: NDArray[np.float32], answers: NDArray[Any], seed: int, trees: int) -> list[Any]:
+    """Fit one of the filter's forests: half of the trees are a random forest's, half extremely randomised.
 
     Parameters
     ----------
     features
         As `rareflow.generators.portable.forest_features` gives them, transposed: ``(rows, S + B)``.
-    classes
-        The class of each row by number, ``(rows,)``.
+    answers
+        What is to be told of each row, its class by number for one, ``(rows,)``.
     seed
-        Of both forests.
+        Of both halves.
+    trees
+        Of each half.
 
     Returns
     -------
     list
-        Both, fitted: each has ``predict_proba`` and ``estimators_``.
+        Both halves, fitted: each has ``predict_proba`` and ``estimators_``.
     """
-    forests = [make(_TREES, max_depth=_DEPTH, random_state=seed) for make in _FORESTS]
+    halves = [make(trees, max_depth=_DEPTH, random_state=seed) for make in _HALVES]
     # Sums of numbers near float32's ends are no fault, and many classes of one row are no regression.
     with np.errstate(over="ignore", invalid="ignore"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "The number of unique classes is greater", UserWarning)
-        return [forest.fit(features, classes) for forest in forests]
+        return [half.fit(features, answers) for half in halves]
 
 
-def forest_arrays(forests: list[Any]) -> dict[str, NDArray[Any]]:
-    """Give fitted forests as arrays (``forest.*``): nothing is pickled.
+def forest_arrays(halves: list[Any]) -> dict[str, NDArray[Any]]:
+    """Give a fitted forest as arrays: nothing is pickled.
 
     Parameters
     ----------
-    forests
-        What `fit_forests` gave.
+    halves
+        What `fit_forest` gave.
 
     Returns
     -------
@@ -133,9 +172,9 @@ def forest_arrays(forests: list[Any]) -> dict[str, NDArray[Any]]:
         The nodes of all trees, one after the other: ``roots``, each tree's first node; ``feature`` and
         ``threshold`` of each node, in float32, rounded down, as what is compared with it is float32;
         ``children``, left (at most the threshold) and right of each node in turn, ``(2 * nodes,)``;
-        ``value``, each class's share of the training rows there, ``(nodes, C)``. A leaf is its own child.
+        ``value``, each group's share of the training rows there, ``(nodes, G)``. A leaf is its own child.
     """
-    trees = [tree.tree_ for forest in forests for tree in forest.estimators_]
+    trees = [tree.tree_ for half in halves for tree in half.estimators_]
     roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
     is_leaf = np.concatenate([tree.children_left < 0 for tree in trees])
     sides = [
@@ -146,11 +185,9 @@ def forest_arrays(forests: list[Any]) -> dict[str, NDArray[Any]]:
     threshold = exact.astype(np.float32)
     threshold = np.where(threshold > exact, np.nextafter(threshold, np.float32(-np.inf)), threshold)
     return {
-        "forest.roots": roots.astype(np.uint32),
-        "forest.feature": np.where(is_leaf, 0, np.concatenate([tree.feature for tree in trees])).astype(
-            np.uint32
-        ),
-        "forest.threshold": np.where(is_leaf, np.float32(np.inf), threshold),
-        "forest.children": np.where(is_leaf, np.arange(len(is_leaf)), sides).T.astype(np.uint32).reshape(-1),
-        "forest.value": np.concatenate([tree.value[:, 0, :] for tree in trees]).astype(np.float32),
+        "roots": roots.astype(np.uint32),
+        "feature": np.where(is_leaf, 0, np.concatenate([tree.feature for tree in trees])).astype(np.uint32),
+        "threshold": np.where(is_leaf, np.float32(np.inf), threshold),
+        "children": np.where(is_leaf, np.arange(len(is_leaf)), sides).T.astype(np.uint32).reshape(-1),
+        "value": np.concatenate([tree.value[:, 0, :] for tree in trees]).astype(np.float32),
     }

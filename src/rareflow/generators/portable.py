@@ -71,7 +71,8 @@ _BATCH_ROWS = 65_536  # a frame's: one thread draws it, from a random source of 
 _CHUNK_ROWS = 4_096  # drawn at once, so few that they stay in the processor's cache
 _MAX_THREADS = 8  # each holds a batch in memory
 _FILTER_ROUNDS = 4  # so many times the rows asked for are judged; then any will do
-_EARLY_TREES = (52, 56, 60, 69, 78, 88, 100)  # percent of the forest's, after which decided rows leave
+_FORESTS = ("forest.classes.", "forest.numbers.")  # of the filter; see `filter.fit_filter`
+_EARLY_TREES = (52, 56, 60, 69, 78, 88, 100)  # percent of a forest's, after which decided rows leave
 _SLACK = 0.01  # of a lead that decides
 _WHOLE = 2.0**53  # a double that is as large has no decimals
 _DEEPEST = 64  # levels of any tree, so that no walk goes round for ever
@@ -167,7 +168,7 @@ class PortableGenerator:
     tensors
         What safetensors holds: weights ``decoder.*``, the scalars' scales ``scalar.*``, the anchors
         ``anchors.*`` (real rows in codec space, their latent posterior and neighbours, class by class) and,
-        where a filter was asked for, its forest ``forest.*``.
+        where a filter was asked for, its two forests ``forest.classes.*`` and ``forest.numbers.*``.
     """
 
     def __init__(self, spec: dict[str, Any], tensors: dict[str, Array]) -> None:
@@ -176,7 +177,7 @@ class PortableGenerator:
         self.layout = Layout(spec["layout"]["scalars"], tuple(spec["layout"]["sizes"]))
         self.classes: list[str] = [entry["name"] for entry in spec["classes"]]
         self._scale = self._tensors("scalar.")
-        self._forest = self._tensors("forest.")
+        self._forests = [forest for prefix in _FORESTS if (forest := self._tensors(prefix))]
         self._check_tensors()
         self._check_bounds()
 
@@ -199,7 +200,8 @@ class PortableGenerator:
             if found.shape != wanted:
                 raise ValueError(f"tensor {name!r} has the shape {found.shape}, not {tuple(shape)}{_DAMAGED}")
             # A real row may lack a number, and the way down from a leaf is barred by infinity.
-            if name not in {"anchors.raw", "forest.threshold"} and not np.isfinite(found).all():
+            barred = name == "anchors.raw" or name.endswith(".threshold")
+            if not barred and not np.isfinite(found).all():
                 raise ValueError(f"tensor {name!r} holds a number that is not finite{_DAMAGED}")
 
     def _check_bounds(self) -> None:
@@ -211,11 +213,12 @@ class PortableGenerator:
             The message names the tensor or the class.
         """
         layout, spec, tensors = self.layout, self.spec, self.tensors
-        rows, nodes = len(tensors["anchors.raw"]), len(self._forest.get("feature", ()))
+        rows = len(tensors["anchors.raw"])
         ends: dict[str, Any] = {"anchors.neighbours": rows, "anchors.modes": np.array(layout.sizes)}
-        if self._forest:
-            ends |= {"forest.roots": nodes, "forest.children": nodes}
-            ends |= {"forest.feature": layout.scalars + len(layout.sizes)}
+        for prefix, forest in zip(_FORESTS, self._forests, strict=False):
+            nodes, groups = forest["value"].shape
+            ends |= {f"{prefix}roots": nodes, f"{prefix}children": nodes, f"{prefix}groups": groups}
+            ends |= {f"{prefix}feature": layout.scalars + len(layout.sizes)}
         for name, end in ends.items():
             if (tensors[name] < 0).any() or (tensors[name] >= end).any():
                 raise ValueError(f"tensor {name!r} holds a number outside 0 to {np.max(end) - 1}{_DAMAGED}")
@@ -232,7 +235,6 @@ class PortableGenerator:
         latent, hidden, kinds = decoder["latent_dim"], decoder["hidden_dim"], len(self.classes)
         scalars, blocks = layout.scalars, len(layout.sizes)
         rows = self.tensors["anchors.raw"].shape[:1] if "anchors.raw" in self.tensors else (0,)
-        nodes = self._forest["feature"].shape[:1] if "feature" in self._forest else (0,)
         forms: dict[str, tuple[Any, ...]] = {
             "decoder.net.0.weight": ("f4", hidden, latent + kinds),
             "decoder.net.0.bias": ("f4", hidden),
@@ -255,14 +257,16 @@ class PortableGenerator:
             bend = {"asinh": ("scale", scalars), "quantile": ("references", scalars, None), "zscore": None}
             if further := bend[self.spec["codec"]]:
                 forms[f"scalar.{further[0]}"] = ("f8", *further[1:])
-        if self._forest:
+        for prefix in _FORESTS if self._forests else ():
+            nodes = len(self.tensors.get(f"{prefix}feature", ()))
             forms |= {
-                "forest.roots": ("u4", None),
-                "forest.feature": ("u4", *nodes),
-                "forest.threshold": ("f4", *nodes),
-                "forest.children": ("u4", *(2 * n for n in nodes)),
-                "forest.value": ("f4", *nodes, kinds),
-                "forest.head_start": ("f4", kinds),
+                f"{prefix}roots": ("u4", None),
+                f"{prefix}feature": ("u4", nodes),
+                f"{prefix}threshold": ("f4", nodes),
+                f"{prefix}children": ("u4", 2 * nodes),
+                f"{prefix}value": ("f4", nodes, None),
+                f"{prefix}groups": ("u4", kinds),
+                f"{prefix}head_start": ("f4", kinds),
             }
         return forms
 
@@ -503,8 +507,8 @@ class PortableGenerator:
     def _fill(
         self, room: Draw, part: slice, index: int, rng: np.random.Generator, temperature: float
     ) -> None:
-        """Draw rows into a part of some room; with a filter, those that the forest gives to their class."""
-        start, judged = part.start, _FILTER_ROUNDS * (part.stop - part.start) if self._forest else 0
+        """Draw rows into a part of some room; with a filter, those that it gives to their class."""
+        start, judged = part.start, _FILTER_ROUNDS * (part.stop - part.start) if self._forests else 0
         while start < part.stop:
             lacking = part.stop - start
             draw = self.draw(index, min(_CHUNK_ROWS, lacking + lacking // 16 + 1), rng, temperature)
@@ -745,30 +749,28 @@ class PortableGenerator:
         return np.array(places, np.intp).reshape(-1, 4), np.array(values, np.float64)
 
     def _is_own(self, draw: Draw, index: int) -> NDArray[np.bool_]:
-        """Tell which rows the filter's forest gives to a class: none has more of the trees' votes.
+        """Tell which rows the filter gives to a class: in neither forest has another group more of the votes.
 
-        The class has its head start of them, which `filter.fit_filter` gave to one whose ground others share.
-        After some of the trees, the others see those rows only whose verdict they could still turn.
+        The class has its head start of them. After some of the trees, the others see those rows only whose
+        verdict they could still turn; and the second forest those that the first has left.
         """
-        forest = [self._forest[name] for name in ("roots", "feature", "threshold", "children", "value")]
         x = forest_features(draw.scalars, draw.modes)
         ends = np.stack([x.min(axis=1), x.max(axis=1)], axis=1)
-        lists = np.empty((3, len(draw)), np.uint32)
-        lists[2] = np.arange(len(draw))
-        votes, lead = np.zeros((len(draw), len(self.classes)), np.float32), np.empty(len(draw), np.float32)
-        votes[:, index] = self._forest["head_start"][index]
-        _judge(x, ends, *forest, index, *self._stages, lists, votes, lead)
-        return lead >= 0
-
-    @cached_property
-    def _stages(self) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-        """After how many trees decided rows leave, and by how much a class of theirs leads at most till then.
-
-        A tree moves a lead by 1 at most. Sums in float32 are off by less than the slack.
-        """
-        trees = len(self._forest["roots"])
-        ends = np.array([trees * percent // 100 for percent in _EARLY_TREES])
-        return ends, (trees - ends + _SLACK).astype(np.float32)
+        rows, lists = np.arange(len(draw), dtype=np.uint32), np.empty((3, len(draw)), np.uint32)
+        lead = np.empty(len(draw), np.float32)
+        for forest in self._forests:
+            trees, own = len(forest["roots"]), forest["groups"][index]
+            if forest["head_start"][index] >= trees:  # nobody can overtake it
+                continue
+            lists[2, : len(rows)] = rows
+            votes = np.zeros((len(draw), forest["value"].shape[1]), np.float32)
+            votes[:, own] = forest["head_start"][index]
+            nodes = (forest[name] for name in ("roots", "feature", "threshold", "children", "value"))
+            _judge(x, ends, *nodes, own, *_stages(trees), lists, len(rows), votes, lead)
+            rows = rows[lead[rows] >= 0]
+        is_own = np.zeros(len(draw), dtype=bool)
+        is_own[rows] = True
+        return is_own
 
     def _frame(self, draw: Draw, kinds: Array | None = None) -> pd.DataFrame:
         """Write rows in the table's own columns, order and dtypes; the label's too, given the classes."""
@@ -783,6 +785,15 @@ class PortableGenerator:
             values = np.array([one["value"] for one in self.spec["classes"]], dtype=object)
             makers.insert(entry["position"], (entry["name"], partial(_taken, _typed(values, entry), kinds)))
         return dict(makers)
+
+
+def _stages(trees: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """After how many trees decided rows leave, and by how much a class of theirs leads at most till then.
+
+    A tree moves a lead by 1 at most. Sums in float32 are off by less than the slack.
+    """
+    ends = np.array([trees * percent // 100 for percent in _EARLY_TREES])
+    return ends, (trees - ends + _SLACK).astype(np.float32)
 
 
 def _as_whole(value: Any) -> int | None:  # noqa: ANN401 - what a user gave
@@ -856,7 +867,7 @@ def _one_blas_thread() -> Iterator[None]:
 
 
 def forest_features(scalars: Array, modes: Array) -> NDArray[np.float32]:
-    """Give what the filter's forest sees of scalars ``(S, N)`` and modes ``(B, N)``: both, ``(S + B, N)``."""
+    """Give what the filter's forests see of scalars ``(S, N)`` and modes ``(B, N)``: both, ``(S + B, N)``."""
     width = len(scalars)
     features = np.empty((width + len(modes), modes.shape[1]), dtype=np.float32)
     _narrow(np.asarray(scalars, np.float64), features)
@@ -1022,14 +1033,16 @@ def _judge(
     stages: Array,
     to_come: Array,
     lists: Array,
+    rows: int,
     votes: Array,
     lead: Array,
 ) -> None:  # pragma: no cover - compiled
-    """Write by how much a class leads the best other when the trees of `filter.fit_forests` vote, ``(N,)``.
+    """Write by how much a group leads the best other when the trees of `filter.fit_forest` vote, ``(N,)``.
 
-    All trees of a stage add up their votes for rows ``(F, N)``; then the rows leave that others cannot turn.
+    All trees of a stage add up their votes for some rows of ``(F, N)``, the first in the third of the lists;
+    then the rows leave that others cannot turn.
     """
-    count, begin = np.uintp(x.shape[1]), 0
+    count, begin = np.uintp(rows), 0
     for stage in range(len(stages)):
         for tree in range(begin, stages[stage]):
             _vote(x, ends, roots[tree], feature, threshold, children, value, lists, count, votes)
@@ -1041,7 +1054,7 @@ def _judge(
 def _undecided(
     votes: Array, own: int, to_come: float, rows: Array, count: int, lead: Array
 ) -> int:  # pragma: no cover - compiled
-    """Write by how much a class leads the best other of ``(N, C)``; keep and count what may still turn."""
+    """Write by how much a group leads the best other of ``(N, G)``; keep and count what may still turn."""
     kept: Any = np.uintp(0)
     for k in range(count):
         i = rows[k]
@@ -1067,7 +1080,7 @@ def _vote(  # noqa: C901 - loops that a compiler wants in one function
     count: int,
     votes: Array,
 ) -> None:  # pragma: no cover - compiled
-    """Walk rows ``(F, N)`` down one tree; add up its votes for each class, ``(N, C)``.
+    """Walk rows ``(F, N)`` down one tree; add up its votes for each group, ``(N, G)``.
 
     The rows' numbers stand in the third of three lists ``(3, N)``. Each node parts them, out of one of the
     other two into the other: no jump depends on a row, so that a processor need not guess. A node on one side
