@@ -129,6 +129,14 @@ def test_a_changed_tensor_is_refused_by_its_name(folder, name, change, said):
     assert said in refusal(folder)
 
 
+@pytest.mark.parametrize("forest", ["classes", "numbers"])
+def test_a_filter_that_lacks_one_of_its_forests_is_refused(folder, forest):
+    prefix = f"forest.{forest}."
+    tensors = {name: held for name, held in GENERATOR.tensors.items() if not name.startswith(prefix)}
+    save_file(tensors, folder / "weights.safetensors")
+    assert f"tensor '{prefix}children' is lacking" in refusal(folder)
+
+
 def test_a_tensor_file_that_claims_more_than_it_holds_is_refused_before_anything_is_allocated(folder):
     header = {"anchors.raw": {"dtype": "F64", "shape": [2**40, 8], "data_offsets": [0, 2**46]}}
     text = json.dumps(header).encode()

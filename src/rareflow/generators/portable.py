@@ -756,21 +756,18 @@ class PortableGenerator:
         """
         x = forest_features(draw.scalars, draw.modes)
         ends = np.stack([x.min(axis=1), x.max(axis=1)], axis=1)
-        rows, lists = np.arange(len(draw), dtype=np.uint32), np.empty((3, len(draw)), np.uint32)
-        lead = np.empty(len(draw), np.float32)
+        lists, lead = np.empty((3, len(draw)), np.uint32), np.zeros(len(draw), np.float32)
         for forest in self._forests:
             trees, own = len(forest["roots"]), forest["groups"][index]
             if forest["head_start"][index] >= trees:  # nobody can overtake it
                 continue
+            rows = np.flatnonzero(lead >= 0)
             lists[2, : len(rows)] = rows
             votes = np.zeros((len(draw), forest["value"].shape[1]), np.float32)
             votes[:, own] = forest["head_start"][index]
             nodes = (forest[name] for name in ("roots", "feature", "threshold", "children", "value"))
             _judge(x, ends, *nodes, own, *_stages(trees), lists, len(rows), votes, lead)
-            rows = rows[lead[rows] >= 0]
-        is_own = np.zeros(len(draw), dtype=bool)
-        is_own[rows] = True
-        return is_own
+        return lead >= 0
 
     def _frame(self, draw: Draw, kinds: Array | None = None) -> pd.DataFrame:
         """Write rows in the table's own columns, order and dtypes; the label's too, given the classes."""
