@@ -46,7 +46,7 @@ def fit_filter(
     The second forest tells the commonest classes from the others, by numbers and categories alone. To the
     first, all numbers of a column that are none of its spikes are one mode: what is forged among the numbers
     of a commonest class, but is none of those that were seen there, looks to it like what lies far away. It
-    judges no commonest class, nor one of fewer than 20 rows, of which it knows too little.
+    judges no commonest class, nor one of fewer than 20 rows, where inner splits showed no gain.
 
     Parameters
     ----------
