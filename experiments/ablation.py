@@ -100,11 +100,13 @@ VARIANTS: dict[str, tuple[RowAugmenter, float]] = {
     "amount: 1/4": (Tempered(), 0.25),
     "amount: 1/2": (Tempered(), 0.5),
     "amount: 3/4": (Tempered(), 0.75),
+    "amount: 1, full balance": (Tempered(), 1.0),
     "the paper's configuration, 700 rows": (network(**PAPER), 1.0),
     "SMOTE, 700 rows": (CappedSmote(), 1.0),
     "SMOTE, amount 1/4": (Smote(), 0.25),
     "SMOTE, amount 1/2": (Smote(), 0.5),
     "SMOTE, amount 3/4": (Smote(), 0.75),
+    "SMOTE, amount 1, full balance": (Smote(), 1.0),
 }
 
 

@@ -199,9 +199,9 @@ class PortableGenerator:
             wanted = tuple(b if a is None else a for a, b in zip_longest(shape, found.shape, fillvalue=-1))
             if found.shape != wanted:
                 raise ValueError(f"tensor {name!r} has the shape {found.shape}, not {tuple(shape)}{_DAMAGED}")
-            # A real row may lack a number, and the way down from a leaf is barred by infinity.
-            barred = name == "anchors.raw" or name.endswith(".threshold")
-            if not barred and not np.isfinite(found).all():
+            # A real row may lack a number, and no number is above a leaf's threshold.
+            is_any = name == "anchors.raw" or name.endswith(".threshold")
+            if not is_any and not np.isfinite(found).all():
                 raise ValueError(f"tensor {name!r} holds a number that is not finite{_DAMAGED}")
 
     def _check_bounds(self) -> None:
