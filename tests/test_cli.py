@@ -95,7 +95,7 @@ BAD_TABLES = {
     "one class only": ("t.csv", spoiled(lambda t: t.assign(result="DOS")),
         ("'result' holds one class only", "'DOS'", "--label")),
     "a class of one row": ("t.csv", spoiled(one_row_class),
-        ("one row in the whole table", "'Recon'", "--rare-classes drop", "--rare-classes merge")),
+        ("one row in the whole table", "'Recon'", "--rare-classes drop")),
     "a column without a value": ("t.csv", spoiled(lambda t: t.assign(crc=np.nan)),
         ("no value at all: crc", "--drop crc")),
     "infinite values without a rule": ("t.csv", spoiled(lambda t: t.assign(rate=[np.inf, *[1.0] * 39])),

@@ -174,6 +174,36 @@ def test_merging_one_class_of_one_row_is_refused_unless_rare_exists(load, refusa
     assert load(lone.replace("a", "Rare"), rare_classes="merge").class_counts == {"Rare": 3, "b": 2}
 
 
+def test_a_class_of_one_row_that_merging_would_leave_alone_is_refused_with_the_one_remedy(refusal, rare):
+    lone = rare[:-1]
+    assert refusal(lone).endswith("both train and test: 'c'; add --rare-classes drop")
+    assert refusal(lone.replace("a", "Rare")).endswith("merge to make them one class")
+
+
+def test_different_whole_numbers_that_floats_cannot_tell_apart_are_refused_unless_they_are_names(
+    load, refusal, frame
+):
+    large = 2**53 + 1
+    ids = frame.assign(id=[large, large + 2, large, large], far=[0, -large, 0, 0], flag=large)
+    assert refusal(ids) == (
+        "whole numbers beyond 2**53, which floats cannot tell apart: "
+        f"'id' ({large} to {large + 2}), 'far' ({-large} to 0); "
+        "leave them out with --drop id,far, or where they are names add --categorical id,far"
+    )
+    table = load(ids, categorical=["id"], drop=["far"])
+    assert table.X["id"].tolist() == ids["id"].tolist()
+    assert table.X["flag"].tolist() == [large] * 4
+    exact = [0, 1 - large, large - 1, 5]
+    assert load(frame.assign(id=exact)).X["id"].tolist() == exact
+
+
+def test_whole_numbers_are_held_against_those_of_other_files(tmp_path, frame):
+    for day in (1, 2):
+        frame.assign(id=2**60 + day).to_parquet(tmp_path / f"{day}.parquet")
+    with pytest.raises(DataError, match=rf"'id' \({2**60 + 1} to {2**60 + 2}\)"):
+        load_table(str(tmp_path), label="label")
+
+
 def test_columns_without_a_value_are_all_refused_at_once(refusal, frame):
     said = "columns that hold no value at all: rate, my x; leave them out with --drop 'rate,my x'"
     assert refusal(frame.assign(**{"rate": np.nan, "my x": np.nan})) == said

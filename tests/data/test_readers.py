@@ -1,5 +1,6 @@
 import gzip
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -98,6 +99,33 @@ def test_text_is_trimmed_and_missing_where_nothing_is_left_with_a_note(tmp_path)
     assert list(again["label"].cat.categories) == ["b", "a"]
     assert again["label"].fillna("b").tolist() == ["a", "a", "b", "b"]
     assert notes == ("t.parquet has blanks around text, which were removed: label.",)
+
+
+def test_empty_text_is_missing_in_parquet_as_in_csv(tmp_path):
+    label = pd.Categorical(["", "a", "b"])
+    frame = pd.DataFrame({"x": [1, 2, 3], "service": ["", "http", "x"], "label": label})
+    frame.to_parquet(tmp_path / "t.parquet")
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    for name in ("t.parquet", "t.csv"):
+        again, notes = read(str(tmp_path / name))
+        assert again.isna().sum().tolist() == [0, 1, 1]
+        assert notes == ()
+
+
+@pytest.mark.parametrize(("digits", "dtype"), [(18, "int64"), (19, "float64"), (38, "float64")])
+def test_decimals_that_are_whole_numbers_of_64_bits_lose_no_digit(tmp_path, digits, dtype):
+    values = [10**17 + 1, 10**17 + 2, -(10**17) - 3]
+    columns = {
+        "id": pa.array(map(Decimal, values), pa.decimal128(digits, 0)),
+        "gap": pa.array([None, Decimal(5), Decimal(6)], pa.decimal128(digits, 0)),
+        "rate": pa.array([Decimal("0.25"), None, Decimal("1.50")], pa.decimal128(digits, 2)),
+    }
+    pq.write_table(pa.table(columns), tmp_path / "t.parquet")
+    frame = read_frame(str(tmp_path / "t.parquet"))
+    assert [str(each) for each in frame.dtypes] == [dtype, "float64", "float64"]
+    assert frame["id"].tolist() == pd.Series(values, dtype=dtype).tolist()
+    assert frame["gap"].dropna().tolist() == [5.0, 6.0]
+    assert frame["rate"].dropna().tolist() == [0.25, 1.5]
 
 
 def test_a_blank_among_numbers_is_a_missing_number(tmp_path):
@@ -346,6 +374,13 @@ def test_a_wrong_path_is_refused_with_a_near_one(tmp_path):
     assert refusal(wrong) == f"no such file or folder: {wrong}; did you mean {right}?"
     nowhere = tmp_path / "no" / "such.csv"
     assert refusal(nowhere) == f"no such file or folder: {nowhere}; give --data a path that exists"
+
+
+def test_an_empty_path_is_not_the_folder_that_one_stands_in(tmp_path, monkeypatch):
+    write(tmp_path / "t.csv", "a,label\n1,x\n")
+    monkeypatch.chdir(tmp_path)
+    for nothing in ("", " "):
+        assert refusal(nothing).startswith("--data is empty; give it a file")
 
 
 def test_an_unknown_ending_and_an_empty_folder_are_refused(tmp_path):

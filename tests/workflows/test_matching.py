@@ -112,6 +112,14 @@ def opened(given, folder):
     return open_table(str(folder / "t.parquet"), label="result", test_of=list(given.frame))
 
 
+def test_columns_of_a_test_part_that_share_no_category_with_training_are_told(tmp_path):
+    strange = table(mode=pd.Categorical(["AUTO", "OFF"] * 6))
+    for given in (strange, opened(strange, tmp_path)):
+        (note,) = match_test_part(table(), given).notes
+        assert note.startswith("No value that the test file has in 'mode' occurs in the training table")
+    assert match_test_part(table(), table(mode=pd.Categorical(["auto", "OFF"] * 6))).notes == ()
+
+
 OWN_CLASSES = ["Normal"] * 5 + ["Recon"] * 4 + ["MPCI"] + ["Recon"] * 2
 
 

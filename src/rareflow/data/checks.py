@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from rareflow.data.columns import with_columns
-from rareflow.data.dtypes import is_text
+from rareflow.data.dtypes import EXACT, is_text
 from rareflow.data.facts import is_infinite
 from rareflow.data.names import shell_names, shown_names
 from rareflow.errors import DataError
@@ -34,6 +34,7 @@ __all__ = [
     "check_classes",
     "check_features",
     "check_labels",
+    "check_whole_numbers",
     "declare_categories",
     "settle_classes",
     "settle_infinities",
@@ -109,7 +110,7 @@ def settle_infinities(facts: Facts, rule: str) -> tuple[Step, tuple[str, ...]]:
     DataError
         If there are infinite values and no rule.
     """
-    infinite = [name for name in facts.floats if name in facts.infinite]
+    infinite = [name for name in facts.numbers if name in facts.infinite]
     if not infinite:
         return _as_it_is, ()
     shown = ", ".join(f"{name!r} ({facts.infinite[name]} rows)" for name in infinite)
@@ -130,6 +131,18 @@ def settle_infinities(facts: Facts, rule: str) -> tuple[Step, tuple[str, ...]]:
     if rule == "drop":
         return drop, (f"{facts.infinite_rows} rows with infinite values were dropped: {shown}.",)
     return mend, (f"Infinite values became missing: {shown}.",)
+
+
+def check_whole_numbers(facts: Facts) -> None:
+    """Refuse columns of different whole numbers of which floats, as which they would be forged, lack some."""
+    refused = [name for name, (low, high) in facts.whole.items() if low < high and max(-low, high) > EXACT]
+    if refused:
+        shown = ", ".join(f"{name!r} ({facts.whole[name][0]} to {facts.whole[name][1]})" for name in refused)
+        names = shell_names(refused)
+        raise DataError(
+            f"whole numbers beyond 2**53, which floats cannot tell apart: {shown}; leave them out with "
+            f"--drop {names}, or where they are names add --categorical {names}"
+        )
 
 
 def _as_it_is(frame: pd.DataFrame) -> pd.DataFrame:
@@ -155,16 +168,17 @@ def settle_rare_classes(counts: Mapping[str, int], treatment: str) -> tuple[Fate
     if not lone or treatment == "keep":
         return {}, ()
     shown = shown_names([repr(name) for name in lone])
+    stays_lone = len(lone) == 1 and (_MERGED in lone or _MERGED not in counts)
     if treatment == "error":
+        merge = "" if stays_lone else ", or --rare-classes merge to make them one class"
         many = "; so many classes are rather a measurement: give --label another column"
         raise DataError(
             f"classes of one row in the whole table, which no split can both train and test: {shown}; "
-            "add --rare-classes drop, or --rare-classes merge to make them one class"
-            f"{many if len(lone) > _MANY else ''}"
+            f"add --rare-classes drop{merge}{many if len(lone) > _MANY else ''}"
         )
     if treatment == "drop":
         return dict.fromkeys(lone), (f"Classes of one row were dropped: {shown}.",)
-    if len(lone) == 1 and (_MERGED in lone or _MERGED not in counts):
+    if stays_lone:
         raise DataError(
             f"only one class has one row, {shown}: merged, it would still have one; use --rare-classes drop"
         )

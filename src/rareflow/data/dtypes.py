@@ -10,12 +10,13 @@ import pandas as pd
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["LARGEST", "as_written", "is_text", "values_dtype", "within_dtype"]
+__all__ = ["EXACT", "LARGEST", "as_written", "is_text", "values_dtype", "within_dtype"]
 
 LARGEST = float(np.finfo(np.float32).max)
 """The largest number that a detector reads."""
 
-_EXACT = 2.0**53  # below it every whole number is a float
+EXACT = 2**53
+"""Up to it every whole number is a float; beyond it two of them may be the same one."""
 
 
 def is_text(dtype: Any) -> bool:  # noqa: ANN401 - numpy's or pandas' own
@@ -43,5 +44,5 @@ def within_dtype(numbers: NDArray[np.float64], dtype: Any) -> NDArray[np.float64
 
 def as_written(value: Any) -> str:  # noqa: ANN401 - a value may be of any scalar type
     """Write a value as text: a whole number without a point, as it stood before a gap made it a float."""
-    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < _EXACT
+    is_whole = isinstance(value, float) and value.is_integer() and abs(value) < EXACT
     return str(int(value)) if is_whole else str(value)

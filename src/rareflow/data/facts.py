@@ -23,8 +23,8 @@ class Facts:
     ----------
     label
         The label column's name.
-    floats
-        Columns in which a value may be infinite.
+    numbers
+        Columns whose values, where they are numbers, are no categories.
     declared
         Columns whose distinct values are wanted.
     drops_infinite
@@ -38,17 +38,20 @@ class Facts:
         Rows with an infinite value, by column; columns that have none are not named.
     infinite_rows
         Rows with an infinite value in any column.
+    whole
+        The smallest and the largest value of each column of whole numbers, exact.
     unlabelled, first_unlabelled
         Number of rows kept without a label, and the number of the first among all rows, from 0.
     """
 
     label: str
-    floats: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
     declared: tuple[str, ...] = ()
     drops_infinite: bool = False
     empty: set[str] = field(default_factory=set)
     infinite: dict[str, int] = field(default_factory=dict)
     infinite_rows: int = 0
+    whole: dict[str, tuple[int, int]] = field(default_factory=dict)
     unlabelled: int = 0
     first_unlabelled: int = 0
     _seen: int = 0
@@ -68,7 +71,11 @@ class Facts:
         for name in self.declared:
             self._values.setdefault(name, []).append(_told_apart(frame[name].dropna()).drop_duplicates())
         infinite = np.zeros(len(frame), dtype=bool)
-        for name in self.floats:
+        for name in self.numbers:
+            if pd.api.types.is_integer_dtype(frame[name].dtype) and frame[name].notna().any():
+                low, high = int(frame[name].min()), int(frame[name].max())
+                before = self.whole.get(name, (low, high))
+                self.whole[name] = min(low, before[0]), max(high, before[1])
             rows = is_infinite(frame[name])
             if rows.any():
                 self.infinite[name] = self.infinite.get(name, 0) + int(rows.sum())

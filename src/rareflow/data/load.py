@@ -189,7 +189,7 @@ def _plan(source: Source, wanted: _Wanted) -> tuple[list[checks.Step], list[str]
     notes, features = list(source.notes), wanted.features(source)
     facts = Facts(
         wanted.label,
-        floats=tuple(name for name in features if name not in wanted.categorical),
+        numbers=tuple(name for name in features if name not in wanted.categorical),
         declared=tuple(name for name in features if name in wanted.categorical),
         drops_infinite=wanted.infinities == "drop",
     ).gather(source.frames(notes), source.head.columns)
@@ -203,6 +203,7 @@ def _plan(source: Source, wanted: _Wanted) -> tuple[list[checks.Step], list[str]
     steps.append(checks.declare_categories(head, wanted.categorical, wanted.label, facts.values))
     infinite, done = checks.settle_infinities(facts, wanted.infinities)
     notes += done
+    checks.check_whole_numbers(facts)
     checks.check_labels(facts, source.place)
     return [*steps, infinite], notes, _counts(names, facts.label_rows)
 

@@ -29,6 +29,8 @@ __all__ = ["ParquetPart", "settle_objects"]
 # Column chunks are read so many bytes at a time, or one of a large row group would be held whole.
 _BUFFER_BYTES = 1 << 20
 
+_LONGEST = 18  # digits that any whole number of 64 bits can have
+
 # What pyarrow hands to pandas as objects, by the name pandas has for it, and the dtype that it should have.
 _OBJECTS = {
     "boolean": "boolean",
@@ -134,7 +136,7 @@ class ParquetPart:
     def _frame(self, table: pa.Table, start: int, *, shown: bool = False) -> pd.DataFrame:
         """Convert rows of the file, of which `start` stand before them; with `shown` the witness itself."""
         both = pa.concat_tables([self._rows_shown, table.replace_schema_metadata(self._metadata)])
-        frame = both.to_pandas()
+        frame = both.cast(_with_integers(both.schema)).to_pandas()
         # Of half-precision numbers pandas can make no index; they are single-precision numbers as well.
         frame = frame.astype({name: "float32" for name in frame.columns if frame[name].dtype == "float16"})
         names = [name for name in self._categorical if name in frame.columns]
@@ -181,6 +183,15 @@ def _check(schema: pa.Schema, nested: Sequence[str], path: Path) -> None:
         raise DataError(
             f"{path}: column names {repeated} occur twice; write a file with one column of each name"
         )
+
+
+def _with_integers(schema: pa.Schema) -> pa.Schema:
+    """Give a schema in which decimals that are whole numbers of 64 bits, whatever they hold, are such."""
+    for place, field in enumerate(schema):
+        kind = field.type
+        if pa.types.is_decimal(kind) and not kind.scale and kind.precision <= _LONGEST:
+            schema = schema.set(place, field.with_type(pa.int64()))
+    return schema
 
 
 def _counts(index: dict[str, Any], rows: int) -> bool:

@@ -92,6 +92,8 @@ def _is_text_in_some(source: Source, name: str) -> bool:
 
 def _find(source: str) -> list[Path]:
     """Give the files that a source names, sorted."""
+    if not source.strip():
+        raise DataError("--data is empty; give it a file, a folder or a glob, as in --data traffic.csv")
     path = Path(source).expanduser()
     if path.is_file():
         if _ending(path) is None and path.suffix.lower() != _ALSO_CSV:

@@ -202,7 +202,7 @@ def first_line(err: Exception) -> str:
 
 
 def _trimmed(frame: pd.DataFrame, told: dict[str, None] | None = None) -> pd.DataFrame:
-    """Take white space off text, and text that is nothing else; columns with any are told by name."""
+    """Take white space off text, and text that is nothing else; columns with such space are told by name."""
     changed = {}
     for name in frame.columns:
         column = frame[name]
@@ -211,19 +211,18 @@ def _trimmed(frame: pd.DataFrame, told: dict[str, None] | None = None) -> pd.Dat
         dtype: Any = column.dtype
         is_category = isinstance(dtype, pd.CategoricalDtype)
         values = dtype.categories if is_category else column.dropna().unique()
-        bare = {
-            each: each.strip() or None for each in values if isinstance(each, str) and each != each.strip()
-        }
+        texts = [each for each in values if isinstance(each, str)]
+        bare = {each: each.strip() or None for each in texts if not each or each != each.strip()}
         if not bare:
             continue
+        if told is not None and bare.keys() != {""}:
+            told[str(name)] = None
         if is_category:
             new = dict.fromkeys(bare.get(value, value) for value in values)
             dtype = pd.CategoricalDtype([value for value in new if value is not None])
         changed[name] = (
             column.astype(object).map(lambda value, bare=bare: bare.get(value, value)).astype(dtype)
         )
-    if told is not None:
-        told.update(dict.fromkeys(changed))
     return with_columns(frame, changed)
 
 

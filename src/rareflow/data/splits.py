@@ -194,7 +194,7 @@ def _split(
 
 def _one_sided_error(name: str, count: int, kind: str, *, is_lone: bool) -> DataError:
     units = {"random": "rows", "grouped": "groups of equal rows", "blocked": "blocks of consecutive rows"}
-    remedy = "use --rare-classes drop|merge" if is_lone else "take another --split"
+    remedy = "use --rare-classes drop" if is_lone else "take another --split"
     return DataError(
         f"class {name!r} cannot be both trained and tested by a {kind} split "
         f"({units[kind]} that hold it: {count}); {remedy}"

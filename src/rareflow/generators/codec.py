@@ -9,7 +9,7 @@ splits on them: they become modes of a one-hot block and come back exact. What i
 - ``zscore``: the paper's Eq. 1, without spikes; kept as the paper's control.
 
 Categories, missing values and discrete numbers are modes too. All is fitted on training rows only. Numbers
-are float64 on the way: integers beyond 2**53 come back as a double near them, constants always exact. A
+are float64 on the way, which cannot tell integers beyond 2**53 apart: columns of several are refused. A
 column keeps its decimals: what is written with two of them, as rates often are, comes back with two.
 """
 
@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pandas.api.types import is_hashable, is_object_dtype
+from pandas.api.types import is_hashable, is_integer_dtype, is_object_dtype
 
-from rareflow.data.dtypes import values_dtype, within_dtype
+from rareflow.data.dtypes import EXACT, values_dtype
 from rareflow.data.schema import MAX_CATEGORIES, Column, Kind
 from rareflow.errors import DataError
 from rareflow.generators.portable import Layout, is_dtype
@@ -85,6 +85,7 @@ class _Coded:
             return cls(column, (*column.categories, *gap))
         if column.kind is Kind.CONSTANT:
             return cls(column, tuple(values.dropna().iloc[:1].tolist()))
+        _check_whole(values)
         numbers, total = _numbers(values), weight.sum()
         if column.missing:
             here = ~np.isnan(numbers)
@@ -117,6 +118,16 @@ class _Coded:
             raise DataError(f"column {self.column.name!r} holds {first!r}, which the training rows do not")
         found[strange] = len(self.modes)
         return found
+
+
+def _check_whole(values: pd.Series) -> None:
+    """Refuse whole numbers of which floats lack some."""
+    if is_integer_dtype(values.dtype) and max(-int(values.min()), int(values.max())) > EXACT:
+        raise DataError(
+            f"column {values.name!r} holds whole numbers beyond 2**53 ({values.min()} to {values.max()}), "
+            "which floats cannot tell apart; leave it out of X or, where they are names, make it categorical "
+            "(astype('category'))"
+        )
 
 
 def _spikes(numbers: Array, weight: Array, total: float, ordered: Array, starts: Array) -> list[float]:
@@ -165,8 +176,8 @@ def _check_categories(column: Column) -> None:
 
 
 def _numbers(values: pd.Series) -> NDArray[np.float64]:
-    """Give a numeric column as float64, missing as NaN, nothing beyond the range of its integer dtype."""
-    return within_dtype(values.to_numpy(dtype=np.float64, na_value=np.nan), values.dtype)
+    """Give a numeric column as float64, missing as NaN."""
+    return values.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 class Codec:

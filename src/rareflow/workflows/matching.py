@@ -47,7 +47,7 @@ def match_test_part(train: Table, test: T, fate: Fate | None = None, *, unseen_c
     Returns
     -------
     Table or Stream
-        Its notes say last which rows were left out.
+        Its notes say last which rows were left out, and which columns hold none of the training categories.
 
     Raises
     ------
@@ -75,7 +75,20 @@ def match_test_part(train: Table, test: T, fate: Fate | None = None, *, unseen_c
             f"{sum(unseen.values()):,} rows were left out: the training table has no row of their class, "
             f"{', '.join(shown_counts(unseen))}."
         )
+    if strange := [name for name in form.head.columns.drop(form.label) if _is_strange(matched, form, name)]:
+        notes.append(
+            f"No value that the test file has in {', '.join(map(repr, strange))} occurs in the training "
+            "table: is it written in another way there?"
+        )
     return replace(matched, notes=tuple(notes))
+
+
+def _is_strange(table: Table | Stream, form: Form, name: str) -> bool:
+    """Tell whether a column holds categories, none of which the other table has."""
+    own, known = (head[name].dtype for head in (table.head, form.head))
+    if not (isinstance(own, pd.CategoricalDtype) and isinstance(known, pd.CategoricalDtype)):
+        return False
+    return own.categories.intersection(known.categories).empty
 
 
 def match_generator(table: T, generator: PortableGenerator) -> T:
