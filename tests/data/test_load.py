@@ -198,9 +198,9 @@ def test_different_whole_numbers_that_floats_cannot_tell_apart_are_refused_unles
 
 
 def test_whole_numbers_are_held_against_those_of_other_files(tmp_path, frame):
-    for day in (1, 2):
-        frame.assign(id=2**60 + day).to_parquet(tmp_path / f"{day}.parquet")
-    with pytest.raises(DataError, match=rf"'id' \({2**60 + 1} to {2**60 + 2}\)"):
+    for day, more in enumerate((2, 3, 1, 2)):
+        frame.assign(id=2**60 + more).to_parquet(tmp_path / f"{day}.parquet")
+    with pytest.raises(DataError, match=rf"'id' \({2**60 + 1} to {2**60 + 3}\)"):
         load_table(str(tmp_path), label="label")
 
 

@@ -212,6 +212,19 @@ def test_every_amount_is_tried_on_each_inner_split_once_and_learning_happens_onc
     assert Marked.fits == 3
 
 
+def test_every_inner_split_has_a_seed_of_its_own(monkeypatch):
+    seen, learned = [], []
+    monkeypatch.setattr(benchmark, "evaluate_detectors", recording(seen))
+    monkeypatch.setattr(benchmark, "augmenter", lambda _name: Marked())
+    monkeypatch.setattr(
+        Marked, "fit", lambda self, train, *, seed: (learned.append(seed), vars(self).update(train=train))
+    )
+    run_cell(make_part(table(), QUICK, shots=None, seed=3), "marked", QUICK)
+    seeds = [how["seed"] for _, _, (_, _, how) in seen]
+    assert seeds == [3, 4, *[3] * 4, *[4] * 4, 3]
+    assert learned == [3, 4, 3]
+
+
 @pytest.mark.usefixtures("judged")
 def test_where_nothing_helps_nothing_is_learned_from_the_training_part():
     assert choose() == 0.0

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import rareflow.generators.checkpoint
 from rareflow import VAEWGANGP
 from rareflow.errors import ConfigError, StoreError
 from rareflow.generators.checkpoint import Checkpoint
@@ -114,6 +115,27 @@ def test_a_checkpoint_that_is_cut_off_while_it_is_written_leaves_the_one_before_
     with pytest.raises(Killed):
         model().fit(X, Y, checkpoint=Checkpoint(tmp_path, 2))
     assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_two_processes_that_do_the_same_training_leave_each_other_s_half_written_files_alone(
+    tmp_path, monkeypatch
+):
+    written, honest = [], rareflow.generators.checkpoint.save_file
+
+    def while_another_process_does_the_same(state, path):
+        written.append(path)
+        honest(state, path)
+        if len(written) == 1:
+            with monkeypatch.context() as other:
+                other.setattr("os.getpid", lambda: 1)
+                cut_off(tmp_path, number=3)
+
+    monkeypatch.setattr("rareflow.generators.checkpoint.save_file", while_another_process_does_the_same)
+    whole = model().fit(X, Y).sample("x", 9, random_state=0)
+    again = model().fit(X, Y, checkpoint=Checkpoint(tmp_path, 2)).sample("x", 9, random_state=0)
+    pd.testing.assert_frame_equal(again, whole)
+    assert len(set(written)) == 2
 
 
 def test_a_checkpoint_without_a_random_state_is_refused(tmp_path):

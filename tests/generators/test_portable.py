@@ -177,6 +177,19 @@ def test_a_filter_that_refuses_every_row_costs_none():
     assert len(generator.sample("rare", 77, seed=0)) == 77
 
 
+def test_rows_are_drawn_four_times_over_before_any_will_do():
+    generator, judged = generator_of(filter=True), []
+
+    def is_own(draw, _):
+        rows = sum(judged) + np.arange(len(draw))
+        judged.append(len(draw))
+        return rows % 3 == 2
+
+    generator._is_own = is_own
+    assert len(generator.sample("rare", 60, seed=0)) == 60
+    assert 3 * 60 <= sum(judged) <= 4 * 60
+
+
 def test_sampling_leaves_the_global_random_states_alone():
     numpy_state, torch_state = np.random.get_state()[1].copy(), torch.random.get_rng_state()  # noqa: NPY002
     generator_of(filter=True).sample("rare", 20, seed=0)

@@ -240,6 +240,15 @@ def test_parameters_named_after_classes_are_logged_whatever_the_class_is_called(
     }
 
 
+def test_metrics_of_classes_whose_names_mlflow_cannot_tell_apart_are_all_logged(client, parent_id):
+    with child_run(parent_id, "trial") as run:
+        run.log_metrics({"f1/web+xss": 0.1, "f1/web*xss": 0.9})
+        run.log_curve([{"step": step, "loss+": step + 1.0, "loss*": step + 2.0} for step in range(2)])
+    metrics = client.get_run(run.id).data.metrics
+    assert metrics == {"f1/web_xss": 0.1, "f1/web_xss_": 0.9, "loss_": 2.0, "loss__": 3.0}
+    assert curve(client, run, "loss__") == [(0, 2.0), (1, 3.0)]
+
+
 def test_a_curve_is_logged_point_for_point(client, parent_id):
     history = [{"step": 50 * row, "critic": -0.1 * row, "kl": row / 3} for row in range(7)]
     with child_run(parent_id, "trial") as run:

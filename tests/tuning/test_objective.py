@@ -88,7 +88,7 @@ def test_a_forging_candidate_trains_the_detectors_on_the_grown_inner_training_pa
 
     monkeypatch.setattr(rareflow.tuning.objective, "evaluate_detectors", evaluate)
     own = objective()
-    list(own.repeats(FORGING))
+    assert [found.generator.random_state for found in own.repeats(FORGING)] == [5, 6]
     for i, (split, (X, y, test_X, test_y, how)) in enumerate(zip(own.splits, seen, strict=True)):
         train, test = own.table.take(split.train), own.table.take(split.test)
         counts = new_rows(train.class_counts, FORGING.class_rows)

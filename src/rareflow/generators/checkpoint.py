@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -64,9 +65,12 @@ class Checkpoint:
         for step in training:
             yield step
             if step.step % self.every == 0:
-                new = path.with_name(f"{path.name}.new")
-                save_file(training.state(), new)
-                new.replace(path)  # the one before stays whole until this one is
+                new = path.with_name(f"{path.name}.{os.getpid()}")  # others may do the same training
+                try:
+                    save_file(training.state(), new)
+                    new.replace(path)  # the one before stays whole until this one is
+                finally:
+                    new.unlink(missing_ok=True)
         path.unlink(missing_ok=True)
 
     def _path(self, training: Training, seed: object) -> Path:

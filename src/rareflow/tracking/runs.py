@@ -30,7 +30,7 @@ from rareflow.tracking.spooling.channel import Channel
 from rareflow.tracking.spooling.spool import PARENT_TAG
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
     from types import TracebackType
 
@@ -98,25 +98,19 @@ class Run:
         """Log parameters as text; a key that the run has keeps its value: MLflow forbids a change.
 
         What MLflow refuses in a key (class names have such characters) becomes an underscore, and of keys
-        that are the same then, the later ones get further underscores.
+        of one call that are the same then, the later ones get further underscores.
         """
         held = self._channel.call(lambda client, run_id: client.get_run(run_id)).data.params
-        named: dict[str, str] = {}
-        for key, value in params.items():
-            name = _key(key)
-            while name in named:
-                name += "_"
-            named[name] = redacted(str(value))
-        fresh = [Param(key, value) for key, value in named.items() if key not in held]
+        names = _names(params)
+        fresh = [
+            Param(names[key], redacted(str(value))) for key, value in params.items() if names[key] not in held
+        ]
         for start in range(0, len(fresh), PARAMS_PER_CALL):
             self._batch(params=fresh[start : start + PARAMS_PER_CALL])
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
-        """Log metrics at one step, those that are not finite left out.
-
-        A character that MLflow refuses in a key (class names have them) becomes an underscore.
-        """
-        self._log((key, value, step) for key, value in metrics.items())
+        """Log metrics at one step, those that are not finite left out; their keys become `log_params`'s."""
+        self._log([(key, value, step) for key, value in metrics.items()])
 
     def log_curve(self, history: Sequence[Mapping[str, float]]) -> None:
         """Log one step curve for each key beside ``step``, thinned evenly to at most 200 points.
@@ -129,16 +123,18 @@ class Run:
         """
         kept = np.unique(np.linspace(0, len(history) - 1, min(len(history), _CURVE_POINTS)).astype(int))
         self._log(
-            (key, value, int(history[row]["step"]))
-            for row in kept
-            for key, value in history[row].items()
-            if key != "step"
+            [
+                (key, value, int(history[row]["step"]))
+                for row in kept
+                for key, value in history[row].items()
+                if key != "step"
+            ]
         )
 
-    def _log(self, points: Iterator[tuple[str, float, int]]) -> None:
-        now = int(time.time() * 1000)
+    def _log(self, points: Sequence[tuple[str, float, int]]) -> None:
+        now, names = int(time.time() * 1000), _names(key for key, *_ in points)
         metrics = [
-            Metric(_key(key), float(value), now, step) for key, value, step in points if math.isfinite(value)
+            Metric(names[key], float(value), now, step) for key, value, step in points if math.isfinite(value)
         ]
         for start in range(0, len(metrics), METRICS_PER_CALL):
             self._batch(metrics=metrics[start : start + METRICS_PER_CALL])
@@ -279,6 +275,17 @@ def create_child(
         parent.info.experiment_id, start_time=start_time, tags={**inherited, **tags}, run_name=name
     )
     return str(made.info.run_id)
+
+
+def _names(keys: Iterable[str]) -> dict[str, str]:
+    """Give each key the name that it has in MLflow; no two have the same."""
+    keys_by_name: dict[str, str] = {}
+    for key in dict.fromkeys(keys):
+        name = _key(key)
+        while name in keys_by_name:
+            name += "_"
+        keys_by_name[name] = key
+    return {key: name for name, key in keys_by_name.items()}
 
 
 def _key(name: str) -> str:

@@ -15,4 +15,6 @@ def test_inner_splits_have_the_test_size_of_the_outer_one(test_size):
     task = Task.read(settings, repeats=2, tune_rows=1_000)
     for split in (*task.search.splits, *task.fresh.splits):
         assert len(split.test) == test_size * len(task.train)
+    tested = {tuple(split.test) for split in (*task.search.splits, *task.fresh.splits)}
+    assert len(tested) == 4, "a split that trials were scored on is not fresh"
     assert task.protocol.endswith(f"training rows, test size {test_size}")
