@@ -3,9 +3,8 @@
     python experiments/speed/sampling.py               # rows a second, one thread and all
     python experiments/speed/sampling.py --stream 50000000 --to FOLDER   # to Parquet, with flat memory
 
-Generators are logged to MLflow and loaded with `mlflow.pyfunc.load_model`, as users load them. All classes
-but the largest are drawn, as many rows of each, by SMOTE too, from the same table in the same run. Writes
-``sampling.csv`` (``stream.csv``).
+Generators are logged to MLflow and loaded with `mlflow.pyfunc.load_model`, as users load them. SMOTE draws as
+many rows from the same table, in the same run. Writes ``sampling.csv`` (``stream.csv``).
 """
 
 import argparse
@@ -41,10 +40,9 @@ def logged(name: str) -> tuple[mlflow.pyfunc.PyFuncModel, pd.DataFrame, pd.Serie
 
 def rates(name: str) -> list[dict[str, object]]:
     model, X, y = logged(name)
-    counts = y.value_counts()[1:]
-    each = DRAWN // len(counts)
-    wanted = pd.DataFrame({"label": counts.index, "count": each})
-    smote = SMOTE(sampling_strategy=(counts + each).to_dict(), random_state=0)
+    label = y.value_counts().index[1]
+    wanted = pd.DataFrame({"label": [label], "count": [DRAWN]})
+    smote = SMOTE(sampling_strategy={label: int((y == label).sum()) + DRAWN}, random_state=0)
     batches = model.unwrap_python_model().generator.batches
     rows = []
     for threads in sorted({1, os.cpu_count() or 1}):
@@ -54,7 +52,7 @@ def rates(name: str) -> list[dict[str, object]]:
             "batches": lambda: sum(map(len, batches(wanted, seed=1))),
             "SMOTE": lambda: smote.fit_resample(X, y),
         }.items():
-            rate = round(wanted["count"].sum() / median(work))
+            rate = round(DRAWN / median(work))
             rows.append({"table": name, "way": way, "threads": threads, "rows_per_second": rate})
             print(rows[-1], flush=True)
     return rows

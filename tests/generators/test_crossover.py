@@ -143,7 +143,7 @@ TABLES = {
     "one block": X[["flag"]],
     "huge": pd.DataFrame({"a": np.resize(ENDS, 120), "b": np.linspace(-1, 1, 120) * 1.79e308}),
     "tiny": pd.DataFrame({"a": np.resize(TINY, 120), "b": np.arange(120) * 5e-324}),
-    "integers": pd.DataFrame({"a": np.linspace(-(2.0**63), 2.0**63 - 1024, 120).astype("int64")}),
+    "integers": pd.DataFrame({"a": np.linspace(-(2.0**53), 2.0**53, 120).astype("int64")}),
     "mostly missing": X[["rate", "seen"]].mask(np.tile(np.arange(120)[:, None] % 9 > 0, 2)),
 }
 LABELS = {
