@@ -1,6 +1,6 @@
 """The others without their choice: SMOTE, after scaling too, and random oversampling, each at fixed amounts.
 
-    RAREFLOW_DATA=FOLDER python experiments/fixed_amounts.py gas-pipeline gas-pipeline-full kdd5
+    RAREFLOW_DATA=FOLDER python experiments/fixed_amounts.py gas-pipeline gas-pipeline-full kdd5 cic-ids-2017
     python experiments/fixed_amounts.py --report
 
 In `rareflow benchmark` they choose their amount on inner splits, where a class cut to ten rows tests with
