@@ -215,8 +215,8 @@ class Codec:
         Raises
         ------
         DataError
-            If a column holds an infinite number, too many categories or what is no number or text, or has a
-            dtype that has no way back.
+            If a column holds an infinite number, different integers beyond 2**53, too many categories or
+            what is no number or text, or has a dtype that has no way back.
         """
         for name in X.columns:
             check_dtype(

@@ -162,8 +162,9 @@ class VAEWGANGP(BaseEstimator):
         Raises
         ------
         DataError
-            If X and y differ in length, are empty, or hold what no generator can: an infinite number, too
-            many categories, constants only, labels missing or of several types.
+            If X and y differ in length, are empty, or hold what no generator can: an infinite number,
+            different integers beyond 2**53, too many categories, constants only, labels missing or of several
+            types.
         ConfigError
             If a parameter is out of its range.
         DivergedError
