@@ -3,8 +3,9 @@
     python experiments/speed/sampling.py               # rows a second, one thread and all
     python experiments/speed/sampling.py --stream 50000000 --to FOLDER   # to Parquet, with flat memory
 
-Generators are logged to MLflow and loaded with `mlflow.pyfunc.load_model`, as users load them. SMOTE draws as
-many rows from the same table, in the same run. Writes ``sampling.csv`` (``stream.csv``).
+Generators are logged to MLflow and loaded with `mlflow.pyfunc.load_model`, as users load them. All classes but
+the largest are drawn, as many rows of each; SMOTE draws as many from the same table, in the same run. Writes
+``sampling.csv`` (``stream.csv``).
 """
 
 import argparse
@@ -40,9 +41,10 @@ def logged(name: str) -> tuple[mlflow.pyfunc.PyFuncModel, pd.DataFrame, pd.Serie
 
 def rates(name: str) -> list[dict[str, object]]:
     model, X, y = logged(name)
-    label = y.value_counts().index[1]
-    wanted = pd.DataFrame({"label": [label], "count": [DRAWN]})
-    smote = SMOTE(sampling_strategy={label: int((y == label).sum()) + DRAWN}, random_state=0)
+    counts = y.value_counts()[1:]
+    each = DRAWN // len(counts)
+    wanted = pd.DataFrame({"label": counts.index, "count": each})
+    smote = SMOTE(sampling_strategy=(counts + each).to_dict(), random_state=0)
     batches = model.unwrap_python_model().generator.batches
     rows = []
     for threads in sorted({1, os.cpu_count() or 1}):
@@ -52,7 +54,7 @@ def rates(name: str) -> list[dict[str, object]]:
             "batches": lambda: sum(map(len, batches(wanted, seed=1))),
             "SMOTE": lambda: smote.fit_resample(X, y),
         }.items():
-            rate = round(DRAWN / median(work))
+            rate = round(wanted["count"].sum() / median(work))
             rows.append({"table": name, "way": way, "threads": threads, "rows_per_second": rate})
             print(rows[-1], flush=True)
     return rows

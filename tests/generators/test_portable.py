@@ -379,14 +379,16 @@ def test_logits_of_any_size_become_probabilities_that_sum_to_one():
     np.testing.assert_allclose(x[2:4, :3], [[1, 0.5, 0.5], [0, 0.5, 0.5]], atol=1e-6)
 
 
-def test_the_decoder_without_torch_says_what_torch_s_says():
+@pytest.mark.parametrize("count", [1, 7, 8, 15, 16, 17, 41])
+def test_the_decoder_without_torch_says_block_by_block_what_torch_s_says(monkeypatch, count):
+    monkeypatch.setattr(portable, "_BLOCK_ROWS", 8)
     generator = generator_of()
     decoder = Decoder(3, 4, 8, generator.layout.width)
     weights = {key: torch.from_numpy(value) for key, value in generator._tensors("decoder.").items()}
     decoder.load_state_dict(weights)
-    z = torch.randn(20, 3, generator=torch.Generator().manual_seed(0))
+    z = torch.randn(count, 3, generator=torch.Generator().manual_seed(0))
     for index in range(4):
-        c = torch.nn.functional.one_hot(torch.full((20,), index), 4).float()
+        c = torch.nn.functional.one_hot(torch.full((count,), index), 4).float()
         with torch.no_grad():
             raw = decoder(z, c)
             expected = activate(raw, membership(generator.layout, like=raw))

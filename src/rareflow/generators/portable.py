@@ -69,6 +69,7 @@ HOTTEST = 1e6
 
 _BATCH_ROWS = 65_536  # a frame's: one thread draws it, from a random source of its own
 _CHUNK_ROWS = 4_096  # drawn at once, so few that they stay in the processor's cache
+_BLOCK_ROWS = 512  # decoded at once, so few that a layer stays in a core's own cache
 _MAX_THREADS = 8  # each holds a batch in memory
 _FILTER_ROUNDS = 4  # so many times the rows asked for are judged; then any will do
 _FORESTS = ("forest.classes.", "forest.numbers.")  # of the filter; see `filter.fit_filter`
@@ -661,12 +662,18 @@ class PortableGenerator:
         return errors
 
     def _decode(self, z: Array, index: int) -> NDArray[np.float32]:
-        """Run the decoder on latent points ``(latent_dim, N)`` of one class: codec vectors ``(D, N)``."""
+        """Run the decoder on latent points ``(latent_dim, N)`` of one class: codec vectors ``(D, N)``.
+
+        What is left after the last block goes with it: BLAS may round products of a few rows otherwise.
+        """
         (first, biases), (second, bias), (last, end) = self._layers
-        h = _leak(first @ z, biases[index])
-        raw = last @ _leak(second @ h, bias)
-        raw += end[:, None]
-        return self.layout.probabilities(raw)
+        x = np.empty((self.layout.width, z.shape[1]), np.float32)
+        ends = [*range(_BLOCK_ROWS, z.shape[1] - _BLOCK_ROWS + 1, _BLOCK_ROWS), z.shape[1]]
+        for part in map(slice, [0, *ends], ends):
+            h = _leak(first @ z[:, part], biases[index])
+            x[:, part] = last @ _leak(second @ h, bias)
+        x += end[:, None]
+        return self.layout.probabilities(x)
 
     @cached_property
     def _layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
