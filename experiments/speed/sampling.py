@@ -3,9 +3,9 @@
     python experiments/speed/sampling.py               # rows a second, one thread and all
     python experiments/speed/sampling.py --stream 50000000 --to FOLDER   # to Parquet, with flat memory
 
-Generators are logged to MLflow and loaded with `mlflow.pyfunc.load_model`, as users load them. All classes but
-the largest are drawn, as many rows of each; SMOTE draws as many from the same table, in the same run. Writes
-``sampling.csv`` (``stream.csv``).
+Generators are logged to MLflow and loaded with `mlflow.pyfunc.load_model`, as users load them. All classes
+but the largest are drawn, as many rows of each; SMOTE draws as many from the same table, in the same run.
+Writes ``sampling.csv`` (``stream.csv``).
 """
 
 import argparse
