@@ -20,6 +20,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from by_table import FOLDER
+from cells import Cells
 from rareflow import load_table
 from rareflow.evaluation.augmenters import RowAugmenter
 from rareflow.evaluation.augmenters.networks import NetworkAugmenter, PaperVaeWganGp
@@ -28,6 +29,7 @@ from rareflow.evaluation.augmenters.resampling import Smote
 from rareflow.evaluation.balance import CLASS_ROWS, new_rows
 from rareflow.evaluation.benchmark import Part, Protocol, make_part
 from rareflow.evaluation.detectors import evaluate_detectors
+from rareflow.evaluation.metrics import Scores
 from rareflow.evaluation.statistics import compare_each
 from rareflow.workflows.settings import limit_threads
 
@@ -110,30 +112,25 @@ VARIANTS: dict[str, tuple[RowAugmenter, float]] = {
 }
 
 
-def scores(part: Part, variant: str) -> pd.DataFrame:
+def scores(part: Part, variant: str) -> dict[str, Scores]:
     maker, amount = VARIANTS[variant]
     maker.fit(part.train, seed=part.seed)
     made = maker.training_set(amount)
-    found = evaluate_detectors(
+    return evaluate_detectors(
         made.X, made.y, part.test.X, part.test.labels, labels=list(part.train.class_counts), seed=part.seed
     )
-    rows = [(variant, part.seed, name, round(each.macro_f1, 5)) for name, each in found.items()]
-    return pd.DataFrame(rows, columns=["variant", "seed", "detector", "macro_f1"])
 
 
 def run(name: str) -> None:
-    file = FOLDER / f"ablation-{name}.csv"
+    cells = Cells(FOLDER / f"ablation-{name}.csv", ["variant", "seed"])
     table = load_table(str(Path(os.environ["RAREFLOW_DATA"]) / TABLES[name]), recipe=name)
-    done = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=["variant", "seed"])
-    have = set(zip(done["variant"], done["seed"], strict=True))
     for seed in SEEDS:
-        missing = [variant for variant in VARIANTS if (variant, seed) not in have]
+        missing = [variant for variant in VARIANTS if cells.lacks(variant, seed)]
         if not missing:
             continue
         part = make_part(table, Protocol(repeats=1), shots=SHOTS, seed=seed)
         for variant in missing:
-            scores(part, variant).to_csv(file, mode="a", header=not file.exists(), index=False)
-            print(f"{name}: seed {seed}, {variant} done", flush=True)
+            cells.add((variant, seed), scores(part, variant))
 
 
 def markdown() -> str:

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cells import Cells
 from rareflow import load_table
 from rareflow.evaluation.benchmark import Protocol, make_part, run_cell
 from rareflow.evaluation.statistics import compare_each
@@ -30,7 +31,6 @@ SHOTS = (10, 25, 100, None)
 AUGMENTERS = ("RAW", "class weights", "random oversampling", "SMOTE", "rareflow")
 NOVEL, EARLY = 0.35, 0.7
 OURS = "rareflow"
-KEY = ["shots", "pair", "augmenter"]
 
 
 def parts(labels: pd.Series, classes: pd.Series, pair: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -55,22 +55,16 @@ def run() -> None:
         rows.drop(columns="label").to_parquet(five, index=False)
         table = load_table(str(five), label="category")
     labels, classes = rows["label"].reset_index(drop=True), rows["category"].reset_index(drop=True)
-    done = pd.read_csv(FILE, keep_default_na=False) if FILE.exists() else pd.DataFrame(columns=KEY)
-    have = set(done[KEY].astype(str).itertuples(index=False, name=None))
+    cells = Cells(FILE, ["shots", "pair", "augmenter"])
     protocol = Protocol()
     for pair, shots in product(PAIRS, SHOTS):
-        key = {name: (str(shots or "all"), str(pair), name) for name in AUGMENTERS}
-        missing = [name for name in AUGMENTERS if key[name] not in have]
+        missing = [name for name in AUGMENTERS if cells.lacks(shots or "all", pair, name)]
         if not missing:
             continue
         train, test = map(table.take, parts(labels, classes, pair))
         part = make_part(train, protocol, shots=shots, seed=pair, test=test)
         for name in missing:
-            found = run_cell(part, name, protocol).scores
-            made = [(*key[name], detector, round(each.macro_f1, 5)) for detector, each in found.items()]
-            frame = pd.DataFrame(made, columns=[*KEY, "detector", "macro_f1"])
-            frame.to_csv(FILE, mode="a", header=not FILE.exists(), index=False)
-            print(f"pair {pair}, {shots or 'all'} shots, {name} done", flush=True)
+            cells.add((shots or "all", pair, name), run_cell(part, name, protocol).scores)
 
 
 def markdown() -> str:

@@ -21,6 +21,7 @@ from sklearn.base import TransformerMixin
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
 from by_table import FOLDER, run_and_report
+from cells import Cells
 from rareflow.data.shots import few_shots
 from rareflow.data.splits import split_table
 from rareflow.evaluation.augmenters import RowAugmenter
@@ -71,16 +72,13 @@ VARIANTS: dict[str, tuple[RowAugmenter, float]] = {
     **{f"SMOTE at {name}": (Smote(), amount) for name, amount in AMOUNTS.items()},
     **{f"random oversampling at {name}": (RandomOversampling(), amount) for name, amount in AMOUNTS.items()},
 }
-KEY = ["shots", "seed", "variant"]
 
 
 def run(name: str) -> None:
-    file = FOLDER / f"fixed-amounts-{name}.csv"
+    cells = Cells(FOLDER / f"fixed-amounts-{name}.csv", ["shots", "seed", "variant"])
     table, _ = opened(name)
-    done = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=KEY)
-    have = set(done[KEY].astype(str).itertuples(index=False, name=None))
     for shots, seed in product(SHOTS, SEEDS):
-        missing = [variant for variant in VARIANTS if (shots, str(seed), variant) not in have]
+        missing = [variant for variant in VARIANTS if cells.lacks(shots, seed, variant)]
         if not missing:
             continue
         split = split_table(table, "random", test_size=0.3, seed=seed)
@@ -92,12 +90,7 @@ def run(name: str) -> None:
             found = evaluate_detectors(
                 made.X, made.y, test.X, test.labels, labels=list(train.class_counts), seed=seed
             )
-            rows = [
-                (shots, seed, variant, detector, round(each.macro_f1, 5)) for detector, each in found.items()
-            ]
-            frame = pd.DataFrame(rows, columns=[*KEY, "detector", "macro_f1"])
-            frame.to_csv(file, mode="a", header=not file.exists(), index=False)
-        print(f"{name}: {shots} shots, seed {seed} done", flush=True)
+            cells.add((shots, seed, variant), found)
 
 
 def markdown(file: Path) -> str:

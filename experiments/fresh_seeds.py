@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from by_table import FOLDER, run_and_report
+from cells import Cells
 from rareflow.evaluation.benchmark import Protocol, make_part, run_cell
 from rareflow.evaluation.statistics import compare_paired
 from tuning import opened
@@ -25,27 +26,20 @@ CLAIMS = {  # shots, seeds, and the best other augmenter of the committed table
     "cic-ids-2017": [(10, range(50, 60), "ADASYN")],
 }
 RAW, OURS = "RAW", "rareflow"
-KEY = ["shots", "seed", "augmenter"]
 
 
 def run(name: str) -> None:
-    file = FOLDER / f"fresh-seeds-{name}.csv"
+    cells = Cells(FOLDER / f"fresh-seeds-{name}.csv", ["shots", "seed", "augmenter"])
     table, _ = opened(name)
-    done = pd.read_csv(file) if file.exists() else pd.DataFrame(columns=KEY)
-    have = set(done[KEY].itertuples(index=False, name=None))
     protocol = Protocol()
     for shots, seeds, other in CLAIMS[name]:
         for seed in seeds:
-            missing = [each for each in (RAW, other, OURS) if (shots, seed, each) not in have]
+            missing = [each for each in (RAW, other, OURS) if cells.lacks(shots, seed, each)]
             if not missing:
                 continue
             part = make_part(table, protocol, shots=shots, seed=seed)
             for augmenter in missing:
-                found = run_cell(part, augmenter, protocol).scores
-                rows = [(shots, seed, augmenter, which, round(e.macro_f1, 5)) for which, e in found.items()]
-                frame = pd.DataFrame(rows, columns=[*KEY, "detector", "macro_f1"])
-                frame.to_csv(file, mode="a", header=not file.exists(), index=False)
-                print(f"{name}: {shots} shots, seed {seed}, {augmenter} done", flush=True)
+                cells.add((shots, seed, augmenter), run_cell(part, augmenter, protocol).scores)
 
 
 def markdown(file: Path) -> str:
