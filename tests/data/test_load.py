@@ -419,3 +419,13 @@ def test_a_class_of_one_row_is_kept_where_asked(load, frame):
     table = load(frame, rare_classes="keep")
     assert table.class_counts == {"a": 2, "b": 1, "lone": 1}
     assert table.notes == ()
+
+
+def test_a_path_is_a_source_and_a_bare_name_is_one_column(tmp_path):
+    frame = pd.DataFrame({"a": [1, 2] * 9, "b": range(18), "ab": [0, 1, 2] * 6, "y": ["p", "q"] * 9})
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    table = load_table(tmp_path / "t.csv", label="y", drop="ab", categorical="a")
+    assert table.schema.names == ["a", "b"]
+    assert column(table, "a").categories == (1, 2)
+    assert len({table, table}) == 1
+    assert table != load_table(tmp_path / "t.csv", label="y")

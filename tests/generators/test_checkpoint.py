@@ -138,8 +138,14 @@ def test_two_processes_that_do_the_same_training_leave_each_other_s_half_written
     assert len(set(written)) == 2
 
 
-def test_a_checkpoint_without_a_random_state_is_refused(tmp_path):
-    with pytest.raises(
-        ConfigError, match=r"^a checkpoint needs a random_state: without one, no two trainings"
-    ):
-        model(random_state=None).fit(X, Y, checkpoint=Checkpoint(tmp_path, 2))
+@pytest.mark.parametrize("state", [None, np.random.RandomState(0)])
+def test_a_checkpoint_of_a_training_that_none_will_be_like_is_refused(tmp_path, state):
+    with pytest.raises(ConfigError, match=r"^a checkpoint needs a whole number as random_state, not "):
+        model(random_state=state).fit(X, Y, checkpoint=Checkpoint(tmp_path, 2))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("every", [0, -1, 2.5])
+def test_a_checkpoint_is_written_every_so_many_whole_steps(tmp_path, every):
+    with pytest.raises(ConfigError, match=rf"^every={every} must be a whole number of at least 1$"):
+        Checkpoint(tmp_path, every)

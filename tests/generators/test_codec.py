@@ -345,6 +345,12 @@ def test_what_is_neither_number_nor_text_is_refused_with_its_type(value):
     )
 
 
+def test_bytes_that_were_read_in_another_encoding_are_refused_by_their_column():
+    text = b"caf\xe9".decode("utf-8", "surrogateescape")
+    with pytest.raises(DataError, match=r"^column 'v' holds 'caf\\udce9', which is no Unicode text: bytes "):
+        Codec().fit(pd.DataFrame({"v": pd.Series(["a", text], dtype=object)}), np.ones(2))
+
+
 STRANGE = {
     "decimal128(9, 2)[pyarrow]": pd.Series(
         [Decimal("0.10"), Decimal("0.20")], dtype=pd.ArrowDtype(pa.decimal128(9, 2))

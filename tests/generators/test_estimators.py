@@ -3,13 +3,16 @@ import re
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
+from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from rareflow import VAEWGANGP, fit_together
-from rareflow.errors import ConfigError, DataError
+from rareflow.errors import ConfigError, DataError, DivergedError
 from rareflow.generators.training import Step
 from rareflow.generators.training_config import ARCHITECTURES, TrainingConfig
 from tests.generators.tables import mixed
@@ -232,6 +235,7 @@ def test_a_column_without_any_value_has_none_in_forged_rows_either(filtered, tmp
             )
             for value in (-1, 0.5, "a")
         ),
+        *(({"filter": value}, f"filter={value!r} must be True or False") for value in ("none", None, 1)),
         ({"device": "tpu"}, "device='tpu' is none of auto, cpu, cuda"),
         ({"steps": 0}, "steps=0 must be a whole number of at least 1"),
     ],
@@ -376,3 +380,66 @@ def test_where_one_table_cannot_be_used_nothing_is_fitted():
     with pytest.raises(DataError, match=r"^every column of X is constant"):
         fit_together(generators, [(X, Y), (pd.DataFrame({"x": np.zeros(len(Y))}), Y)])
     assert not hasattr(generators[0], "generator_")
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, DivergedError("no")])
+def test_a_fit_that_is_cut_off_at_its_very_end_leaves_the_one_before_whole(monkeypatch, error):
+    fitted = model().fit(X, Y)
+    before = fitted.sample("rare", 9, random_state=0)
+
+    def fail(*_args, **_settings):
+        raise error
+
+    monkeypatch.setattr("rareflow.generators.estimators.assemble", fail)
+    with pytest.raises(type(error) if isinstance(error, Exception) else error):
+        fitted.fit(X[X.columns[::-1]], Y.map(lambda label: label[::-1]))
+    assert fitted.classes_.tolist() == ["common", "pair", "rare", "single"]
+    assert fitted.feature_names_in_.tolist() == list(X.columns)
+    pd.testing.assert_frame_equal(fitted.sample("rare", 9, random_state=0), before)
+    first = model()
+    with pytest.raises(type(error) if isinstance(error, Exception) else error):
+        first.fit(X, Y)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(first)
+
+
+def test_weights_so_large_that_no_latent_point_is_finite_are_a_divergence():
+    with pytest.raises(DivergedError, match="latent points are no longer finite; lower learning_rate"):
+        model(architecture="vae", steps=1, learning_rate=1e15).fit(X, Y)
+
+
+def test_rows_in_lists_keep_their_numbers():
+    rows = [[1.5 + i / 7, "ab"[i % 2], i] for i in range(60)]
+    forged = model().fit(rows, ["common", "rare"] * 30).sample("rare", 9)
+    assert forged.dtypes.astype(str).to_dict() == {"x0": "float64", "x1": "str", "x2": "int64"}
+
+
+def test_what_a_masked_array_hides_is_missing():
+    numbers = np.ma.masked_equal(np.where(np.arange(60) % 3, np.arange(60), -999), -999).reshape(30, 2)
+    forged = model().fit(numbers, ["common", "rare"] * 15).sample("rare", 30)
+    assert forged.isna().any(axis=None)
+    assert forged.min(axis=None) >= 0
+
+
+def test_a_sparse_table_is_refused_by_name():
+    with pytest.raises(DataError, match=r"^X is a sparse csr_array; give X.toarray\(\)$"):
+        model().fit(csr_array(np.eye(4)), [0, 0, 1, 1])
+
+
+def test_a_label_that_no_class_can_have_is_unknown():
+    with pytest.raises(ValueError, match="is not a class of this generator"):
+        model().fit(X, Y).sample(["rare"], 2)
+
+
+@pytest.mark.parametrize("is_category", [False, True])
+def test_arrow_s_own_text_comes_back_as_it_was_from_a_saved_generator_too(tmp_path, is_category):
+    text = pd.Series(["a", "b", None] * 20, dtype=pd.ArrowDtype(pa.string()))
+    table = pd.DataFrame({"host": text.astype("category") if is_category else text, "bytes": range(60)})
+    labels = pd.Series(["common", "rare"] * 30, dtype=text.dtype, name="kind")
+    fitted = model().fit(table, labels)
+    again = type(fitted.generator_).load(fitted.generator_.save(tmp_path))
+    for rows in (fitted.sample("rare", 30, random_state=1), again.sample("rare", 30, seed=1)):
+        pd.testing.assert_series_equal(rows.dtypes, table.dtypes)
+        assert set(rows["host"].dropna()) <= {"a", "b"}
+    drawn = again.table(pd.DataFrame({"label": ["rare"], "count": [3]}), seed=1)
+    assert drawn["kind"].dtype == labels.dtype

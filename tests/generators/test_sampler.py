@@ -107,3 +107,13 @@ def test_sparse_columns_with_numbers_for_names_are_balanced():
     X_res, y_res = sampler.fit_resample(X, pd.Series([0] * 30 + [1] * 10))
     assert X_res.columns.tolist() == [0, 1]
     assert y_res.value_counts().to_dict() == {0: 30, 1: 30}
+
+
+@pytest.mark.parametrize("values", [[False, True], [1, 2], ["a", "b"]])
+def test_labels_that_are_categories_come_back_as_they_were(values):
+    X, y = mixed_table()
+    labels = pd.Series(pd.Categorical(y.map(dict(zip(["common", "rare"], values, strict=True)))), name="y")
+    _, balanced = VAEWGANGPSampler(generator=QUICK, random_state=0).fit_resample(X, labels)
+    assert balanced.dtype == labels.dtype
+    assert balanced[: len(y)].tolist() == labels.tolist()
+    assert balanced.value_counts().tolist() == [50, 50]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +34,7 @@ SIMULATED = "simulated-gas-pipeline"
 
 
 def load_table(
-    data: str,
+    data: str | os.PathLike[str],
     *,
     sample_rows: int | None = None,
     seed: int = 0,
@@ -67,12 +68,12 @@ def load_table(
 
 
 def open_table(
-    data: str,
+    data: str | os.PathLike[str],
     *,
     label: str | None = None,
-    drop: Sequence[str] = (),
+    drop: Sequence[str] | str = (),
     recipe: str | None = None,
-    categorical: Sequence[str] = (),
+    categorical: Sequence[str] | str = (),
     infinities: str | None = None,
     rare_classes: str = "error",
     rows: int | None = None,
@@ -91,11 +92,11 @@ def open_table(
     label
         The label column; the recipe's by default.
     drop
-        Columns to leave out.
+        Columns to leave out, or one.
     recipe
         A name in ``RECIPES``; the simulated pipeline has that of the real one.
     categorical
-        Columns whose values, text or number, are categories; the recipe's by default.
+        Columns, or one, whose values, text or number, are categories; the recipe's by default.
     infinities
         ``missing`` turns infinite values into missing ones, ``drop`` drops their rows; the recipe's rule by
         default.
@@ -119,7 +120,7 @@ def open_table(
     """
     _check_choice("--infinities", infinities or "missing", checks.INFINITIES)
     _check_choice("--rare-classes", rare_classes or "error", checks.RARE_CLASSES)
-    drop, categorical = [name for name in drop if name], [name for name in categorical if name]
+    data, drop, categorical = os.fspath(data), _names(drop), _names(categorical)
     known = _find_recipe(data, recipe)
     label = (label or "").strip() or (known.label if known else "")
     declared = tuple(categorical) or (known.categorical if known else ())
@@ -236,6 +237,11 @@ def _counts(names: pd.Series, rows: NDArray[np.intp]) -> dict[str, int]:
     """Count the rows of each class, by its name."""
     counts = pd.Series(rows).groupby(names.to_numpy(dtype=object)).sum()
     return {str(name): int(count) for name, count in counts.items()}
+
+
+def _names(given: Sequence[str] | str) -> list[str]:
+    """Give names of columns, one of which may stand alone; an empty one is none."""
+    return [name for name in ([given] if isinstance(given, str) else given) if name]
 
 
 def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:

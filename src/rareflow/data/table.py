@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Table", "hash_values", "joint_digest"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """A labelled table as every part of rareflow passes it on.
 

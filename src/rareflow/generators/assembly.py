@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from rareflow.errors import DivergedError
 from rareflow.generators.anchors import column_groups, encode_latent, latent_neighbours
 from rareflow.generators.codec import Codec, Encoded, category_entry
 from rareflow.generators.filter import fit_filter
@@ -48,6 +49,11 @@ def assemble(
         Sampling settings as the spec holds them.
     seed
         Source of the filter's forged rows and forests.
+
+    Raises
+    ------
+    DivergedError
+        If the encoder's finite weights are so large that a latent point is not.
     """
     counts = [stop - start for start, stop in spans]
     classes = np.repeat(np.arange(len(spans)), counts)
@@ -56,6 +62,8 @@ def assemble(
     weights = networks.decoder.state_dict()
     latent_dim = weights["net.0.weight"].shape[1] - len(spans)
     mu, logvar = encode_latent(networks.encoder, x, c, latent_dim)
+    if not (np.isfinite(mu).all() and np.isfinite(logvar).all()):
+        raise DivergedError("training diverged: latent points are no longer finite; lower learning_rate")
     tensors: dict[str, NDArray[Any]] = {
         **{f"decoder.{key}": value.numpy() for key, value in weights.items()},
         **{f"scalar.{key}": value for key, value in codec.scale.items()},

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
-from rareflow.errors import StoreError
+from rareflow.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,10 +35,19 @@ class Checkpoint:
         Where the files stand.
     every
         Generator steps from one writing to the next, >= 1.
+
+    Raises
+    ------
+    ConfigError
+        If `every` is no whole number from 1.
     """
 
     folder: Path
     every: int
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.every, int) or self.every < 1:
+            raise ConfigError(f"every={self.every!r} must be a whole number of at least 1")
 
     def steps(self, training: Training, seed: object) -> Iterator[Step]:
         """Do a training from where its file has it, if there is one, and give the steps that are left.

@@ -15,6 +15,7 @@ column keeps its decimals: what is written with two of them, as rates often are,
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,7 @@ _MAX_SPIKES = 16
 _ROWS_PER_VALUE = 8  # a number is discrete where each of its values stands for this many rows
 _FEW = 32  # values are weighed one by one; of more, the light ones are sorted out before
 _SLACK = 1.0 - 1e-6  # sums in another order differ by a rounding
+_NO_TEXT = re.compile(r"[\ud800-\udfff]")  # lone surrogates, as Python keeps bytes that it cannot decode
 
 Array = NDArray[Any]
 
@@ -215,8 +217,8 @@ class Codec:
         Raises
         ------
         DataError
-            If a column holds an infinite number, different integers beyond 2**53, too many categories or
-            what is no number or text, or has a dtype that has no way back.
+            If a column holds an infinite number, integers beyond 2**53 where it varies, too many categories
+            or what is no number or text, or has a dtype that has no way back.
         """
         for name in X.columns:
             check_dtype(
@@ -296,6 +298,11 @@ def check_dtype(values: pd.Series, what: str, remedy: str) -> None:
     for value in values if is_object_dtype(values.dtype) else ():
         if not is_hashable(value):
             raise DataError(f"{what} holds {str(value)[:40]!r}, a {type(value).__name__}; {remedy}")
+        if isinstance(value, str) and not value.isascii() and _NO_TEXT.search(value):
+            raise DataError(
+                f"{what} holds {ascii(value)[:60]}, which is no Unicode text: bytes read in another "
+                "encoding than theirs; read them in their own, or with errors='replace'"
+            )
 
 
 def category_entry(values: pd.Series) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Self
 
@@ -23,7 +24,7 @@ from rareflow.generators.training import Networks, Step, Training, seeded
 from rareflow.generators.training_config import TrainingConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -157,14 +158,14 @@ class VAEWGANGP(BaseEstimator):
             Called after each generator step that is done here; raise there to stop the training.
         checkpoint
             Where to keep the training now and then. Fitted again on the same rows with the same parameters,
-            it goes on from there and ends with the same bits. Needs a `random_state`.
+            it goes on from there and ends with the same bits. Needs a whole number as `random_state`.
 
         Raises
         ------
         DataError
             If X and y differ in length, are empty, or hold what no generator can: an infinite number,
-            different integers beyond 2**53, too many categories, constants only, labels missing or of several
-            types.
+            integers beyond 2**53 in a column that varies, too many categories, constants only, labels missing
+            or of several types.
         ConfigError
             If a parameter is out of its range.
         DivergedError
@@ -172,8 +173,11 @@ class VAEWGANGP(BaseEstimator):
         StoreError
             If its checkpoint is damaged.
         """
-        if checkpoint is not None and self.random_state is None:
-            raise ConfigError("a checkpoint needs a random_state: without one, no two trainings are alike")
+        if checkpoint is not None and not isinstance(self.random_state, int | np.integer):
+            raise ConfigError(
+                f"a checkpoint needs a whole number as random_state, not {self.random_state!r}: without one, "
+                "no two trainings are alike"
+            )
         begun = self._begin(X, y)
         steps = begun.training if checkpoint is None else checkpoint.steps(begun.training, begun.seed.entropy)
         for step in steps:
@@ -216,16 +220,8 @@ class VAEWGANGP(BaseEstimator):
         )
 
     def _end(self, fit: _Fit) -> Self:
-        """Make the generator of a training that is done."""
-        self._columns = fit.columns
-        self.n_features_in_ = len(fit.columns)
-        if fit.is_named:
-            self.feature_names_in_ = fit.columns.to_numpy(dtype=object)
-        elif hasattr(self, "feature_names_in_"):  # an earlier fit's
-            del self.feature_names_in_
-        self.classes_ = fit.known
-        self.history_ = fit.training.history
-        self.generator_ = assemble(
+        """Make the generator of a training that is done; until it is made, an earlier fit stays as it was."""
+        generator = assemble(
             fit.codec,
             fit.training.networks.cpu(),
             fit.anchors,
@@ -235,6 +231,15 @@ class VAEWGANGP(BaseEstimator):
             sampling=fit.sampling,
             seed=fit.seed,
         )
+        self._columns = fit.columns
+        self.n_features_in_ = len(fit.columns)
+        if fit.is_named:
+            self.feature_names_in_ = fit.columns.to_numpy(dtype=object)
+        elif hasattr(self, "feature_names_in_"):  # an earlier fit's
+            del self.feature_names_in_
+        self.classes_ = fit.known
+        self.history_ = fit.training.history
+        self.generator_ = generator
         return self
 
     def sample(
@@ -253,9 +258,14 @@ class VAEWGANGP(BaseEstimator):
         """
         check_is_fitted(self, "generator_")
         names = dict(zip(self.classes_.tolist(), self.generator_.classes, strict=True))
-        name = names.get(label, str(label))
+        name = names.get(label, str(label)) if isinstance(label, Hashable) else str(label)
         rows = self.generator_.sample(name, n, seed=as_seed(random_state), temperature=temperature)
         return rows.set_axis(self._columns, axis=1)
+
+    def __sklearn_tags__(self) -> Any:  # noqa: ANN401 - scikit-learn's
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = tags.input_tags.allow_nan = tags.target_tags.required = True
+        return tags
 
     def _sampling(self, config: TrainingConfig) -> dict[str, Any]:
         """Check the sampling settings and give them as the spec holds them."""
@@ -285,6 +295,8 @@ class VAEWGANGP(BaseEstimator):
             or not 0 <= self.noise <= HOTTEST
         ):
             raise ConfigError(f"noise={self.noise!r} must be a number from 0 to {HOTTEST:.0f}")
+        if not isinstance(self.filter, bool | np.bool_):
+            raise ConfigError(f"filter={self.filter!r} must be True or False")
         return {
             "mode": mode,
             "n_neighbors": int(self.n_neighbors),

@@ -26,7 +26,10 @@ def as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
             twice = frame.columns[frame.columns.duplicated()][0]
             raise DataError(f"column {twice!r} occurs more than once in X; rename one of them")
     else:
-        array = np.asarray(X)
+        if hasattr(X, "toarray"):
+            raise DataError(f"X is a sparse {type(X).__name__}; give X.toarray()")
+        # Whatever is no array yet may mix text and numbers, which would all become text.
+        array = X if isinstance(X, np.ndarray) else np.asarray(X, None if hasattr(X, "__array__") else object)
         if array.ndim != 2:  # noqa: PLR2004 - a table has two dimensions
             raise DataError(f"X must be a table of shape (rows, columns), not of shape {array.shape}")
         frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])]).infer_objects()

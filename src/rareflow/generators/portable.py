@@ -1164,12 +1164,21 @@ def _taken(values: pd.Series, rows: Array) -> pd.Series:
     return pd.Series(values.array.take(rows), dtype=values.dtype, copy=False)
 
 
-def _typed(values: Any, entry: dict[str, Any]) -> pd.Series:  # noqa: ANN401 - whatever pandas takes
+def _typed(values: Array, entry: dict[str, Any]) -> pd.Series:
     """Give values the column's own dtype."""
     if entry["dtype"] == "category":
-        categories = pd.Index(entry["categories"], dtype=entry["categories_dtype"])
+        categories = pd.Index(entry["categories"], dtype=_dtype(entry["categories_dtype"]))
         return pd.Series(pd.Categorical(values, categories, ordered=entry["ordered"]))
-    return pd.Series(values, copy=False).astype(entry["dtype"])
+    return pd.Series(values, copy=False).astype(_dtype(entry["dtype"]))
+
+
+def _dtype(name: str) -> Any:  # noqa: ANN401 - pandas' own
+    """Give the dtype of a name; Arrow's own text has one that pandas reads as its other kind of text."""
+    if name != "string[pyarrow]":
+        return name
+    import pyarrow as pa  # noqa: PLC0415 - only ever needed where the table had it
+
+    return pd.ArrowDtype(pa.string())
 
 
 _DTYPE = re.compile(

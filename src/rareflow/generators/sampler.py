@@ -59,6 +59,8 @@ class VAEWGANGPSampler(BaseOverSampler):
 
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: ANN401, N802 - imbalanced-learn's hook
         """Check as imbalanced-learn does, but let text, categories and missing values pass."""
+        if isinstance(getattr(y, "dtype", None), pd.CategoricalDtype):
+            y = np.asarray(y)  # imbalanced-learn makes numbers of categories that are booleans
         y, one_vs_all = check_target_type(y, indicate_one_vs_all=True)
         if isinstance(X, pd.DataFrame):
             X = X.astype({n: d.subtype for n, d in X.dtypes.items() if isinstance(d, pd.SparseDtype)})
