@@ -382,6 +382,13 @@ def test_where_one_table_cannot_be_used_nothing_is_fitted():
     assert not hasattr(generators[0], "generator_")
 
 
+def test_where_one_of_several_cannot_be_ended_nothing_is_fitted():
+    generators = [model(architecture="vae", steps=1, learning_rate=rate) for rate in (1e-3, 1e15)]
+    with pytest.raises(DivergedError, match="latent points are no longer finite"):
+        fit_together(generators, [(X, Y)] * 2)
+    assert not hasattr(generators[0], "generator_")
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt, DivergedError("no")])
 def test_a_fit_that_is_cut_off_at_its_very_end_leaves_the_one_before_whole(monkeypatch, error):
     fitted = model().fit(X, Y)

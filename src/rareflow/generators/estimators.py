@@ -18,7 +18,7 @@ from rareflow.generators.anchors import ANCHORS_PER_CLASS, choose_anchors
 from rareflow.generators.assembly import assemble
 from rareflow.generators.codec import Codec, Encoded
 from rareflow.generators.inputs import as_frame, as_labels, as_seed, number_classes, training_device
-from rareflow.generators.portable import CODECS, HOTTEST, SAMPLING_MODES, SNAPS
+from rareflow.generators.portable import CODECS, HOTTEST, SAMPLING_MODES, SNAPS, PortableGenerator
 from rareflow.generators.together import Together, shape_of
 from rareflow.generators.training import Networks, Step, Training, seeded
 from rareflow.generators.training_config import TrainingConfig
@@ -183,7 +183,7 @@ class VAEWGANGP(BaseEstimator):
         for step in steps:
             if on_step is not None:
                 on_step(step)
-        return self._end(begun)
+        return self._end(begun, begun.generator())  # until it is made, an earlier fit stays as it was
 
     def _begin(self, X: pd.DataFrame | ArrayLike, y: ArrayLike) -> _Fit:
         """Check parameters and table, learn the codec and draw the networks, whose training may begin."""
@@ -219,18 +219,8 @@ class VAEWGANGP(BaseEstimator):
             is_named=is_named,
         )
 
-    def _end(self, fit: _Fit) -> Self:
-        """Make the generator of a training that is done; until it is made, an earlier fit stays as it was."""
-        generator = assemble(
-            fit.codec,
-            fit.training.networks.cpu(),
-            fit.anchors,
-            fit.spans,
-            labels=fit.labels,
-            values=fit.known,
-            sampling=fit.sampling,
-            seed=fit.seed,
-        )
+    def _end(self, fit: _Fit, generator: PortableGenerator) -> Self:
+        """Take over a training that is done, and the generator that was made of it."""
         self._columns = fit.columns
         self.n_features_in_ = len(fit.columns)
         if fit.is_named:
@@ -321,6 +311,19 @@ class _Fit:
     columns: pd.Index
     is_named: bool
 
+    def generator(self) -> PortableGenerator:
+        """Make the generator of a training that is done."""
+        return assemble(
+            self.codec,
+            self.training.networks.cpu(),
+            self.anchors,
+            self.spans,
+            labels=self.labels,
+            values=self.known,
+            sampling=self.sampling,
+            seed=self.seed,
+        )
+
 
 def fit_together(
     generators: Sequence[VAEWGANGP],
@@ -361,4 +364,5 @@ def fit_together(
         for steps in Together(trainings) if len(trainings) > 1 else zip(trainings[0], strict=True):
             for number, step in zip(numbers, steps, strict=True):
                 on_step(number, step)
-    return [generator._end(fit) for generator, fit in zip(generators, begun, strict=True)]  # noqa: SLF001
+    ended = [(fit, fit.generator()) for fit in begun]
+    return [generator._end(*fit) for generator, fit in zip(generators, ended, strict=True)]  # noqa: SLF001
