@@ -29,7 +29,9 @@ class Cells:
             whole = ended[ended.groupby(key)["detector"].transform("size") == len(DETECTORS)]
             self._have = set(whole[key].itertuples(index=False, name=None))
             if len(whole) < len(text.splitlines()) - 1:
-                whole.to_csv(file, index=False)
+                new = file.with_suffix(".new")
+                whole.to_csv(new, index=False)
+                new.replace(file)
 
     def lacks(self, *cell: object) -> bool:
         """Tell whether a cell is still to be computed."""

@@ -371,6 +371,34 @@ def test_a_file_that_is_read_is_not_written_over(folder):
     assert pd.read_csv(folder / "t.csv").equals(frame())
 
 
+@pytest.mark.parametrize("data", ["days", "days/", "d*s/*.csv", "{folder}/days/*"])
+@pytest.mark.parametrize("out", ["days/all.csv", "./days/../days/all.csv"])
+def test_a_table_is_not_written_to_where_it_would_be_read_from_next_time(folder, data, out):
+    (folder / "days").mkdir()
+    frame().to_csv(folder / "days" / "t.csv", index=False)
+    words = ("prepare", "--data", data.format(folder=folder), "--label", "result", "--out")
+    assert "would be among the files of --data" in refused(folder, *words, out)
+    assert [path.name for path in (folder / "days").iterdir()] == ["t.csv"]
+    assert rareflow(*words, "all.csv").code == 0
+
+
+class _Gone:
+    """A stream whose reader is gone."""
+
+    def write(self, _):
+        raise BrokenPipeError
+
+
+@pytest.mark.parametrize("stream", [None, _Gone()])
+def test_work_goes_on_where_nobody_reads_its_progress(folder, monkeypatch, stream):
+    monkeypatch.setattr(sys, "stderr", stream)
+    with pytest.raises(SystemExit) as end:
+        main(["prepare", "--rows", "300", "--out", str(folder / "t.csv")])
+    assert not end.value.code
+    assert len(pd.read_csv(folder / "t.csv")) == 300
+    sys.stderr.write("what others have to say")
+
+
 def test_a_command_that_does_not_exist_is_refused(folder):
     assert "No such command 'tun'" in refused(folder, "tun")
     assert "requires an argument" in refused(folder, "tune", "--split")

@@ -559,10 +559,13 @@ def sync(
 
 @app.command()
 def doctor(storage: Storage = "", debug: Debug = False) -> None:
-    """Tell versions, stores and device, what is missing and how to get it."""
+    """Tell versions, stores and device, what is missing and how to get it; exit code 2 where one fails."""
     from rareflow.workflows import doctor as workflow
 
-    typer.echo(workflow.run(storage=_database(storage)))
+    told = workflow.run(storage=_database(storage))
+    typer.echo(told)
+    if "\nFAIL" in told:
+        raise typer.Exit(_BAD_INPUT)
 
 
 def _database(storage: str) -> str:

@@ -11,6 +11,8 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
+from rareflow import VAEWGANGP
+from rareflow.generators.checkpoint import Checkpoint
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
 from rareflow.workflows import evaluate
@@ -65,6 +67,26 @@ def test_on_a_disk_that_is_full_the_old_table_stays_and_the_message_says_so(smal
     ]
     assert out.read_text() == "old"
     assert [path.name for path in small_disk.iterdir()] == ["t.csv"]
+
+
+def fit(**params):
+    X, y = pd.DataFrame({"a": range(60), "b": range(60)}), ["common", "rare"] * 30
+    checkpoint = params.pop("checkpoint", None)
+    return VAEWGANGP(steps=2, random_state=0, device="cpu", **params).fit(X, y, checkpoint=checkpoint)
+
+
+def test_a_checkpoint_that_does_not_fit_on_the_disk_is_the_system_s_error_and_leaves_nothing(small_disk):
+    with pytest.raises(OSError, match="No space left on device") as full:
+        fit(checkpoint=Checkpoint(small_disk, 1))
+    assert full.value.errno == errno.ENOSPC
+    assert not list(small_disk.iterdir())
+
+
+def test_a_generator_that_does_not_fit_on_the_disk_is_the_system_s_error(small_disk):
+    generator = fit(hidden_dim=512).generator_
+    with pytest.raises(OSError, match="No space left on device") as full:
+        generator.save(small_disk / "generator")
+    assert full.value.errno == errno.ENOSPC
 
 
 def test_a_disk_full_while_artifacts_are_written_fails_the_run_in_one_line(folder, monkeypatch):

@@ -1,10 +1,10 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-import rareflow.generators.checkpoint
 from rareflow import VAEWGANGP
 from rareflow.errors import ConfigError, StoreError
 from rareflow.generators.checkpoint import Checkpoint
@@ -107,11 +107,13 @@ def test_a_checkpoint_that_is_cut_off_while_it_is_written_leaves_the_one_before_
     (file,) = cut_off(tmp_path, number=3)
     before = file.read_bytes()
 
-    def half_written(_, path):
-        path.write_bytes(b"half")
+    honest = Path.write_bytes
+
+    def half_written(path, _):
+        honest(path, b"half")
         raise Killed
 
-    monkeypatch.setattr("rareflow.generators.checkpoint.save_file", half_written)
+    monkeypatch.setattr(Path, "write_bytes", half_written)
     with pytest.raises(Killed):
         model().fit(X, Y, checkpoint=Checkpoint(tmp_path, 2))
     assert file.read_bytes() == before
@@ -121,17 +123,17 @@ def test_a_checkpoint_that_is_cut_off_while_it_is_written_leaves_the_one_before_
 def test_two_processes_that_do_the_same_training_leave_each_other_s_half_written_files_alone(
     tmp_path, monkeypatch
 ):
-    written, honest = [], rareflow.generators.checkpoint.save_file
+    written, honest = [], Path.write_bytes
 
-    def while_another_process_does_the_same(state, path):
+    def while_another_process_does_the_same(path, state):
         written.append(path)
-        honest(state, path)
+        honest(path, state)
         if len(written) == 1:
             with monkeypatch.context() as other:
                 other.setattr("os.getpid", lambda: 1)
                 cut_off(tmp_path, number=3)
 
-    monkeypatch.setattr("rareflow.generators.checkpoint.save_file", while_another_process_does_the_same)
+    monkeypatch.setattr(Path, "write_bytes", while_another_process_does_the_same)
     whole = model().fit(X, Y).sample("x", 9, random_state=0)
     again = model().fit(X, Y, checkpoint=Checkpoint(tmp_path, 2)).sample("x", 9, random_state=0)
     pd.testing.assert_frame_equal(again, whole)

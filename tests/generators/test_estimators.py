@@ -9,6 +9,7 @@ import torch
 from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
 from sklearn.utils.validation import check_is_fitted
 
 from rareflow import VAEWGANGP, fit_together
@@ -426,6 +427,14 @@ def test_what_a_masked_array_hides_is_missing():
     forged = model().fit(numbers, ["common", "rare"] * 15).sample("rare", 30)
     assert forged.isna().any(axis=None)
     assert forged.min(axis=None) >= 0
+
+
+def test_scikit_learn_is_told_that_text_and_missing_values_are_taken():
+    tags = get_tags(VAEWGANGP())
+    assert tags.input_tags.string
+    assert tags.input_tags.allow_nan
+    assert tags.target_tags.required
+    assert not tags.input_tags.sparse
 
 
 def test_a_sparse_table_is_refused_by_name():

@@ -171,6 +171,15 @@ def test_an_artifact_folder_that_cannot_be_made_is_refused(folder):
     assert "--experiment" in text
 
 
+def test_a_folder_that_cannot_hold_artifacts_is_refused_before_an_experiment_has_them_there(folder):
+    (folder / "mlruns").write_text("")
+    text, _ = refusal()
+    assert text.startswith(
+        f"the artifact folder '{folder}/mlruns' cannot be written; run in a folder of your "
+    )
+    assert MlflowClient().get_experiment_by_name("rare") is None
+
+
 @pytest.mark.usefixtures("store")
 def test_an_artifact_folder_without_the_right_to_write_is_refused(monkeypatch):
     # The file mode alone would not stop a superuser.

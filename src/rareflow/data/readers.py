@@ -6,6 +6,8 @@ import codecs
 import difflib
 import glob
 import gzip
+import os
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["ENDINGS", "open_source"]
+__all__ = ["ENDINGS", "is_named", "open_source"]
 
 ENDINGS = (".csv", ".csv.gz", ".arff", ".parquet")
 _ALSO_CSV = ".txt"  # where the file itself is named: in a folder, text may be anything
@@ -118,6 +120,14 @@ def _find(source: str) -> list[Path]:
             f"{source}: holds files of several kinds ({', '.join(endings)}); name one, as in '*{endings[0]}'"
         )
     return files
+
+
+def is_named(source: str, file: Path) -> bool:
+    """Tell whether a source that is a folder or a glob names a file, whether that exists yet or not."""
+    path, file = Path(os.path.abspath(Path(source).expanduser())), Path(os.path.abspath(file))  # noqa: PTH100
+    if path.is_dir():
+        return file.parent.samefile(path) and _ending(file) is not None and not file.name.startswith(".")
+    return len(file.parts) == len(path.parts) and all(map(fnmatch, file.parts, path.parts))
 
 
 def _ending(path: Path) -> str | None:

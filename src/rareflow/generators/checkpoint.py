@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from rareflow.errors import ConfigError, StoreError
 
@@ -76,7 +76,7 @@ class Checkpoint:
             if step.step % self.every == 0:
                 new = path.with_name(f"{path.name}.{os.getpid()}")  # others may do the same training
                 try:
-                    save_file(training.state(), new)
+                    new.write_bytes(save(training.state()))  # so that a full disk is an OSError
                     new.replace(path)  # the one before stays whole until this one is
                 finally:
                     new.unlink(missing_ok=True)

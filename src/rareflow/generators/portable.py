@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 from threadpoolctl import threadpool_limits
 
 if TYPE_CHECKING:
@@ -346,7 +346,7 @@ class PortableGenerator:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         tensors = {key: np.ascontiguousarray(value) for key, value in self.tensors.items()}
-        save_file(tensors, folder / _WEIGHTS)
+        (folder / _WEIGHTS).write_bytes(save(tensors))  # so that a full disk is an OSError
         (folder / _SPEC).write_text(json.dumps(self.spec, indent=1), encoding="utf-8")
         return folder
 

@@ -153,6 +153,8 @@ def _select(experiment: str | None) -> str | None:
             f"experiment {experiment!r} is deleted; restore it with `mlflow experiments restore "
             f"--experiment-id {known.experiment_id}`, or name another one with --experiment"
         )
+    if known is None and _is_database(str(mlflow.get_tracking_uri())):
+        _check_artifacts(str(Path("mlruns").absolute()))  # where it would have its artifacts for good
     return str(mlflow.set_experiment(experiment).artifact_location)
 
 

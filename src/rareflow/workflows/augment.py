@@ -75,7 +75,7 @@ def run(
     if not loaded.is_recommended:
         say("The study of this generator found no augmentation best: compare before you use these rows")
     stream = match_generator(source.like(loaded.generator).stream(), loaded.generator)
-    check_not_read(path, stream)
+    check_not_read(path, stream, source.data)
     dtypes = {str(name): dtype for name, dtype in stream.head.dtypes.items()}
     if mark in dtypes:
         raise ConfigError(f"--mark {mark!r} is a column of the table already; choose another name")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rareflow.data.readers import is_named
 from rareflow.errors import ConfigError, StoreError
 
 if TYPE_CHECKING:
@@ -49,16 +50,28 @@ def check_writable(out: str) -> Path:
     return path
 
 
-def check_not_read(path: Path, stream: Stream) -> None:
-    """Refuse to write over a file that the table is read from.
+def check_not_read(path: Path, stream: Stream, data: str) -> None:
+    """Refuse to write over a file that the table is read from, or where it would be read from next time.
+
+    Parameters
+    ----------
+    path
+        What is to be written.
+    stream, data
+        The table, and the file, the folder or the glob that it is of.
 
     Raises
     ------
     ConfigError
-        If it is one of them.
+        If it is one of the table's files, or will be.
     """
     if path.resolve() in {part.path.resolve() for part in stream.source.parts}:
         raise ConfigError(f"--out {str(path)!r} is a file that --data names; give --out another name")
+    if is_named(data, path):
+        raise ConfigError(
+            f"--out {str(path)!r} would be among the files of --data {data!r} from then on; give --out "
+            "another folder or name"
+        )
 
 
 def write_frames(frames: Iterable[pd.DataFrame], path: Path) -> None:

@@ -24,7 +24,7 @@ def run(source: DataSettings, *, out: str, csv_safe: bool = False) -> str:
     path = check_writable(out)
     check_csv(path, csv_safe=csv_safe)
     stream = source.stream()
-    check_not_read(path, stream)
+    check_not_read(path, stream, source.data)
     survey = Survey(stream)
     frames = tell_rows(survey.watch(stream.frames()), len(stream))
     write_frames(map(defused, frames) if csv_safe else frames, path)

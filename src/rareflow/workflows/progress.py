@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import sys
 import time
@@ -20,11 +21,23 @@ _LOGGER = logging.getLogger("rareflow")
 
 
 class _Screen(logging.Handler):
-    """Write to what is the standard error stream at that moment."""
+    """Write to what is the standard error stream at that moment; work goes on where nobody reads it."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        sys.stderr.write(self.format(record) + "\n")
-        sys.stderr.flush()
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            sys.stderr.flush()
+        except (OSError, ValueError, AttributeError):
+            # A pipe that its reader closed, a full log, a stream that was closed or never there. MLflow and
+            # others write to it too.
+            sys.stderr = _Nowhere()
+
+
+class _Nowhere(io.TextIOBase):
+    """A stream that takes everything and keeps nothing."""
+
+    def write(self, text: str) -> int:
+        return len(text)
 
 
 def say(message: str) -> None:
