@@ -20,6 +20,7 @@ from rareflow.data.schema import Schema
 from rareflow.data.table import Table
 from rareflow.generators.estimators import VAEWGANGP
 from rareflow.tracking import active, runs
+from rareflow.tracking.environment import process_tags
 from rareflow.tracking.leftovers import sweep_children
 from rareflow.tracking.registry import load_generator, log_or_keep_generator
 from rareflow.tracking.runs import child_run, parent_run
@@ -244,6 +245,43 @@ with parent_run("study") as run:
     (run,) = stores.held(server.address, "dies").values()
     assert (run["status"], run["ended"]) == ("KILLED", True)
     assert run["metrics"] == {"a": [(0, 1.0)], "b": [(0, 2.0)]}
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_run_that_another_process_has_gone_on_with_since_keeps_what_that_logged(server, monkeypatch):
+    prepare_store("newer")
+    with parent_run("study") as run:
+        server.kill()
+        run.log_metrics({"score": 0.5, "older": 1.0})
+        run.set_tag("who", "older")
+        run.set_tag("lacking", "older")
+        for name in ("report.md", "lacking.md", "folder/report.md", "folder/lacking.md"):
+            run.log_text("older", name)
+    server.start()
+    monkeypatch.setattr(runs, "process_tags", lambda: dict.fromkeys(process_tags(), "9"))
+    monkeypatch.setenv("MLFLOW_RUN_ID", run.id)
+    with parent_run("study") as again:
+        again.log_metrics({"score": 0.75}, step=1)
+        again.set_tag("who", "newer")
+        for name in ("report.md", "folder/report.md"):
+            again.log_text("newer", name)
+        again.end("FAILED")
+    ended = MlflowClient().get_run(run.id).info.end_time
+    assert rareflow("sync").code == 0
+    found = MlflowClient().get_run(run.id)
+    assert (found.info.status, found.info.end_time) == ("FAILED", ended)
+    assert (found.data.tags["who"], found.data.tags["lacking"]) == ("newer", "older")
+    assert found.data.metrics | {"score": 0.75, "older": 1.0} == found.data.metrics
+    texts = {
+        name: mlflow.artifacts.load_text(f"{found.info.artifact_uri}/{name}")
+        for name in ("report.md", "lacking.md", "folder/report.md", "folder/lacking.md")
+    }
+    assert texts == {
+        "report.md": "newer",
+        "lacking.md": "older",
+        "folder/report.md": "newer",
+        "folder/lacking.md": "older",
+    }
 
 
 def refused(*words):

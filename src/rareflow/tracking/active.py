@@ -13,6 +13,8 @@ from mlflow.tracking.fluent import run_id_to_system_metrics_monitor
 from rareflow.tracking.outage import ServerAwayError, ask
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rareflow.tracking.spooling.channel import Channel
 
 __all__ = ["end_active", "start_active"]
@@ -20,8 +22,8 @@ __all__ = ["end_active", "start_active"]
 _PATIENCE_S = 10  # for the thread that watches the system, where somebody waits for a stop
 
 
-def start_active(uri: str, name: str | None) -> mlflow.ActiveRun:
-    """Start a run of this name, or join the one that ``MLFLOW_RUN_ID`` names.
+def start_active(uri: str, name: str | None, tags: Mapping[str, str]) -> mlflow.ActiveRun:
+    """Start a run of this name, or join the one that ``MLFLOW_RUN_ID`` names; either has the tags then.
 
     The thread that logs the system's metrics gives up, without a word, when a server goes away for good.
 
@@ -31,7 +33,9 @@ def start_active(uri: str, name: str | None) -> mlflow.ActiveRun:
         If the server does not answer.
     """
     logging.getLogger("mlflow.system_metrics.system_metrics_monitor").setLevel(logging.CRITICAL)
-    return ask(uri, lambda: mlflow.start_run(run_name=name, log_system_metrics=_system_metrics()))
+    return ask(
+        uri, lambda: mlflow.start_run(run_name=name, tags=dict(tags), log_system_metrics=_system_metrics())
+    )
 
 
 def end_active(uri: str, channel: Channel, status: str) -> None:

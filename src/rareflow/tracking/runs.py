@@ -206,13 +206,14 @@ def parent_run(
     """
     joined = "MLFLOW_RUN_ID" in os.environ
     uri = str(mlflow.get_tracking_uri())
-    active = start_active(uri, None if joined else name)
+    own = process_tags()
+    active = start_active(uri, None if joined else name, own)
     info = active.info
-    channel = Channel(uri, info.run_id, name=info.run_name, start_time=info.start_time, tags={})
+    channel = Channel(uri, info.run_id, name=info.run_name, start_time=info.start_time, tags=own)
     with Run(channel, terminate=partial(end_active, uri, channel)) as run:
         source = {} if joined and _COMMIT in active.data.tags else {_COMMIT: git_commit()}
         software = ", ".join(f"{package} {number}" for package, number in versions().items())
-        for key, value in {**source, "rareflow.versions": software, **process_tags(), **(tags or {})}.items():
+        for key, value in {**source, "rareflow.versions": software, **(tags or {})}.items():
             if value is not None:
                 run.set_tag(key, value)
         run.log_params(params or {})

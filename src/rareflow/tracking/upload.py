@@ -2,14 +2,17 @@
 
 The last thing that is done with a run is its deletion from the spool. All before may be done twice: what the
 server has of metrics, parameters, tags and inputs is not added again, artifacts are written over, and a run
-that was made is found by what it was made with.
+that was made is found by what it was made with. A run that another process has gone on with since then keeps
+what that logged, and its state.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mlflow
@@ -18,7 +21,7 @@ from mlflow.entities import Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
 
 from rareflow.generators.portable import PortableGenerator
-from rareflow.tracking.environment import HOST_TAG, PROCESS_TAG
+from rareflow.tracking.environment import BIRTH_TAG, HOST_TAG, PROCESS_TAG
 from rareflow.tracking.registry import log_generator
 from rareflow.tracking.runs import METRICS_PER_CALL, PARAMS_PER_CALL, create_child
 from rareflow.tracking.searching import every_run
@@ -63,13 +66,19 @@ def upload(spool: Spool, server: MlflowClient) -> Uploaded:
         if run_id is None:
             strangers.append(run.data.tags[SERVER_TAG])
             continue
-        _upload_entities(server, run_id, local, run)
-        if (artifacts := spool.artifacts(run.info.run_id)).is_dir():
+        held = server.get_run(run_id)
+        is_newer = _is_taken_up(held, run)
+        _upload_entities(server, held, local, run, is_newer=is_newer)
+        artifacts = spool.artifacts(run.info.run_id)
+        if is_newer:
+            _add_artifacts(server, run_id, artifacts)
+        elif artifacts.is_dir():
             server.log_artifacts(run_id, str(artifacts))
         if MODEL_TAG in run.data.tags:
             local.set_tag(run.info.run_id, _URI_TAG, _log_model(server, run_id, spool, run))
-        ended = run.info.status != "RUNNING"
-        server.set_terminated(run_id, run.info.status if ended else "KILLED", run.info.end_time)
+        if not is_newer:
+            ended = run.info.status != "RUNNING"
+            server.set_terminated(run_id, run.info.status if ended else "KILLED", run.info.end_time)
         local.delete_run(run.info.run_id)
         done += 1
     return Uploaded(done, tuple(dict.fromkeys(strangers)))
@@ -129,11 +138,22 @@ def _find(server: MlflowClient, experiment: str, run: Run) -> str | None:
     return None
 
 
-def _upload_entities(server: MlflowClient, run_id: str, local: MlflowClient, run: Run) -> None:
-    """Upload tags, parameters that the server lacks, metrics with their history, and data sets."""
-    held = server.get_run(run_id).data.params
-    params = [Param(key, value) for key, value in run.data.params.items() if key not in held]
-    tags = [RunTag(key, value) for key, value in _tags(run).items()]
+def _is_taken_up(held: Run, run: Run) -> bool:
+    """Tell whether the server's run was gone on with by another process than the one that spooled it."""
+    ours, theirs = run.data.tags, held.data.tags
+    return any(ours[tag] != theirs.get(tag) for tag in (HOST_TAG, PROCESS_TAG, BIRTH_TAG) if tag in ours)
+
+
+def _upload_entities(
+    server: MlflowClient, held: Run, local: MlflowClient, run: Run, *, is_newer: bool
+) -> None:
+    """Upload tags, parameters that the server lacks, metrics with their history, and data sets.
+
+    Of a run that `is_newer` than the spool the tags that it has stay.
+    """
+    run_id, kept = str(held.info.run_id), held.data.tags if is_newer else {}
+    params = [Param(key, value) for key, value in run.data.params.items() if key not in held.data.params]
+    tags = [RunTag(key, value) for key, value in _tags(run).items() if key not in kept]
     metrics = [point for key in run.data.metrics for point in local.get_metric_history(run.info.run_id, key)]
     for kind, all_of_them, most in (
         ("params", params, PARAMS_PER_CALL),
@@ -144,6 +164,17 @@ def _upload_entities(server: MlflowClient, run_id: str, local: MlflowClient, run
             server.log_batch(run_id, **{kind: all_of_them[start : start + most]})
     if datasets := run.inputs.dataset_inputs:
         server.log_inputs(run_id, datasets=datasets)
+
+
+def _add_artifacts(server: MlflowClient, run_id: str, folder: Path) -> None:
+    """Upload the files of a folder whose names the server's run does not have."""
+    for place, _, names in os.walk(folder):
+        where = Path(place).relative_to(folder).as_posix()
+        within = None if where == "." else where
+        held = {artifact.path for artifact in server.list_artifacts(run_id, within)}
+        for name in sorted(names):
+            if (name if within is None else f"{within}/{name}") not in held:
+                server.log_artifact(run_id, str(Path(place, name)), within)
 
 
 def _log_model(server: MlflowClient, run_id: str, spool: Spool, run: Run) -> str:
