@@ -16,7 +16,7 @@ from mlflow import MlflowClient
 import rareflow as package
 from rareflow import cli
 from rareflow.cli import main
-from rareflow.errors import DataError
+from rareflow.errors import DataError, StoreError
 from rareflow.workflows import prepare
 from tests.workflows.commands import rareflow, workplace
 
@@ -225,6 +225,25 @@ def test_a_test_file_with_other_values_than_numbers_is_refused_before_any_work(f
     frame().assign(length=frame()["length"] > 4).to_csv(folder / "test.csv", index=False)
     line = refused(folder, "evaluate", "--data", "train.csv", "--test", "test.csv", "--label", "result")
     assert "column 'length' holds bool in the test file and int64 in the training table" in line
+
+
+def test_a_table_does_not_change_where_its_card_cannot_be_written(folder, monkeypatch):
+    words = ("prepare", "--rows", 300, "--out", "old.csv")
+    (folder / "old.csv").write_text("old")
+    (folder / "old.csv.md").mkdir()
+    assert "the card of --out 'old.csv' cannot be written: 'old.csv.md' is a folder; rename one" in refused(
+        folder, *words
+    )
+    (folder / "old.csv.md").rmdir()
+
+    def full(_card, path):
+        raise StoreError(f"{path} cannot be written (No space left on device); what stood there is unchanged")
+
+    monkeypatch.setattr(prepare, "write_text", full)
+    ended = rareflow(*words)
+    assert (ended.code, ended.out) == (2, "")
+    assert "No space left on device" in ended.said[-1]
+    assert (folder / "old.csv").read_text() == "old"
 
 
 @pytest.mark.parametrize("command", ["prepare", "augment"])

@@ -1,36 +1,44 @@
-"""Turns as they are, recorded as a CUDA graph, and several generators in one program.
+"""Turns as they are, compiled, recorded as a CUDA graph, and several generators in one program.
 
     python experiments/speed/together.py                    # on the CPU: together.csv
     python experiments/speed/together.py --device cuda      # together-cuda.csv
 
-78 columns, layers of 256, n_critic 5. ``turns_per_second`` counts a turn of each generator. On a CPU nothing
-is recorded. Interleaved repeats, their median; one thread.
+78 columns, layers of 256, n_critic 5. ``turns_per_second`` counts a turn of each generator;
+``critic_TFLOP_per_s`` the matrix products of its critic steps, beside what the largest of them reaches alone.
+On a CPU nothing is compiled or recorded. Interleaved repeats, their median; one thread.
 """
 
 import argparse
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import product
 
 import pandas as pd
 import torch
 from machine import FOLDER, machine, wide
-from training import Encoded, encoded, turns_per_second
+from training import Encoded, critic_gflop, encoded, gemm, turns_per_second
 
-from rareflow.generators.recording import is_recorded, repeated
+from rareflow.generators.recording import repeated
 from rareflow.generators.together import Together
 from rareflow.generators.training import Networks, Training, seeded
 from rareflow.generators.training_config import TrainingConfig
 from rareflow.workflows.settings import limit_threads
 
+CONFIG = TrainingConfig(hidden_dim=256)
+# By device: generators by batch size, precisions and ways to do a turn.
+MODELS = {"cpu": (1, 3, 10), "cuda": (1, 10, 30)}
 BATCHES = {"cpu": (128, 500), "cuda": (500, 4_096, 65_536)}
-MODELS = (1, 3, 10)
-REPEATS = 5
+PRECISIONS = {"cpu": ("float32",), "cuda": ("float32", "bfloat16")}
+WAYS = {"cpu": ("eager",), "cuda": ("eager", "compiled", "recorded", "compiled and recorded")}
+REPEATS, SECONDS = 5, {"cpu": 2.0, "cuda": 0.2}
+LARGEST = 700_000  # rows that all generators' batches have together
+
+Turns = Callable[[], object]
 
 
-def trainings(data: Encoded, batch_size: int, count: int, device: torch.device) -> list[Training]:
+def trainings(data: Encoded, config: TrainingConfig, count: int, device: torch.device) -> list[Training]:
     x, classes, layout = data
-    config = TrainingConfig(batch_size=batch_size, hidden_dim=256, precision="float32")
     found = []
     for seed in range(count):
         networks = Networks(config, layout, int(classes.max()) + 1, seeded(seed, torch.device("cpu")))
@@ -41,8 +49,11 @@ def trainings(data: Encoded, batch_size: int, count: int, device: torch.device) 
     return found
 
 
-def one_by_one(parts: list[Training], record: bool) -> Callable[[], None]:
-    turns = [repeated(part.turn, [part.source]) if record else part.turn for part in parts]
+def one_by_one(parts: list[Training], way: str) -> Turns:
+    for part in parts if way.startswith("compiled") else ():
+        for name in ("critic_batches", "critic_gradients", "generator_loss"):
+            setattr(part.program, name, torch.compile(getattr(part.program, name)))
+    turns = [repeated(part.turn, [part.source]) if way.endswith("recorded") else part.turn for part in parts]
 
     def turn() -> None:
         for own in turns:
@@ -52,9 +63,10 @@ def one_by_one(parts: list[Training], record: bool) -> Callable[[], None]:
     return turn
 
 
-def together(parts: list[Training], record: bool) -> Callable[[], None]:
+def together(parts: list[Training], way: str) -> Turns:
     program = Together(parts)
-    own = repeated(program.turn, [part.source for part in parts]) if record else program.turn
+    sources = [part.source for part in parts]
+    own = repeated(program.turn, sources) if way == "recorded" else program.turn
 
     def turn() -> None:
         torch.stack(list(own().values())).tolist()
@@ -62,44 +74,64 @@ def together(parts: list[Training], record: bool) -> Callable[[], None]:
     return turn
 
 
+def loops(
+    data: Encoded, config: TrainingConfig, count: int, device: torch.device
+) -> dict[tuple[str, str], Turns]:
+    """Give what is compared, by name and way: compiled is one generator alone, which takes long enough."""
+    ways = WAYS[device.type]
+    found = {("one by one", way): one_by_one for way in ways if count == 1 or not way.startswith("compiled")}
+    found |= {("together", way): together for way in ways if not way.startswith("compiled")}
+    return {how: make(trainings(data, config, count, device), how[1]) for how, make in found.items()}
+
+
+def rates(turns: dict[tuple[str, str], Turns], count: int, seconds: float) -> dict[tuple[str, str], float]:
+    """Give the turns a second of each way, counting those of every generator."""
+    found: dict[tuple[str, str], list[float]] = {how: [] for how in turns}
+    for turn in turns.values():
+        for _ in range(4):  # the recording is the third
+            turn()
+    for _ in range(REPEATS):
+        for how, turn in turns.items():
+            found[how].append(count * turns_per_second(turn, seconds))
+    return {how: statistics.median(values) for how, values in found.items()}
+
+
+def measure(data: Encoded, config: TrainingConfig, device: torch.device) -> Iterator[dict[str, object]]:
+    rows, hidden = config.batch_size, config.hidden_dim
+    most = gemm(rows, hidden, getattr(torch, config.precision), device) / 1e3
+    width = data[2].width + int(data[1].max()) + 1
+    tflop = config.n_critic * critic_gflop(rows, width, hidden) / 1e3
+    for count in MODELS[device.type]:
+        if count * rows > LARGEST:
+            continue
+        found = rates(loops(data, config, count, device), count, SECONDS[device.type])
+        for (how, way), rate in found.items():
+            yield {
+                "batch_size": rows,
+                "precision": config.precision,
+                "generators": count,
+                "how": how,
+                "way": way,
+                "turns_per_second": round(rate, 1),
+                "over_eager_one_by_one": round(rate / found["one by one", "eager"], 2),
+                "critic_TFLOP_per_s": round(rate * tflop, 3),
+                "GEMM_TFLOP_per_s": round(most, 3),
+            }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--device", default="cpu", choices=BATCHES)
     device = torch.device(parser.parse_args().device)
     limit_threads(1)
-    data = encoded(wide)
-    ways = {"one by one": one_by_one, "together": together}
-    recorded = (False, True) if is_recorded(seeded(0, device)) else (False,)
-    found = []
-    for batch_size, count in product(BATCHES[device.type], MODELS):
-        loops = {
-            (name, record): make(trainings(data, batch_size, count, device), record)
-            for (name, make), record in product(ways.items(), recorded)
-        }
-        rates: dict[tuple[str, bool], list[float]] = {how: [] for how in loops}
-        for turn in loops.values():
-            for _ in range(4):  # the recording is the third
-                turn()
-        for _ in range(REPEATS):
-            for how, turn in loops.items():
-                rates[how].append(count * turns_per_second(turn))
-        alone = statistics.median(rates["one by one", False])
-        for (name, record), values in rates.items():
-            rate = statistics.median(values)
-            found.append(
-                {
-                    "batch_size": batch_size,
-                    "generators": count,
-                    "how": name,
-                    "recorded": record,
-                    "turns_per_second": round(rate, 1),
-                    "over_one_by_one": round(rate / alone, 2),
-                }
-            )
-            print(found[-1], flush=True)
+    data, found = encoded(wide), []
+    for batch_size, precision in product(BATCHES[device.type], PRECISIONS[device.type]):
+        for row in measure(data, replace(CONFIG, batch_size=batch_size, precision=precision), device):
+            print(row, flush=True)
+            found.append(row)
+    described = f"{torch.cuda.get_device_name()}; {machine()}" if device.type == "cuda" else machine()
     name = "together.csv" if device.type == "cpu" else f"together-{device.type}.csv"
-    what = torch.cuda.get_device_name() if device.type == "cuda" else ""
-    pd.DataFrame(found).assign(machine=f"{machine()} {what}".strip()).to_csv(FOLDER / name, index=False)
+    pd.DataFrame(found).assign(machine=described).to_csv(FOLDER / name, index=False)
 
 
 if __name__ == "__main__":

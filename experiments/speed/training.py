@@ -115,18 +115,34 @@ def textbook(data: Encoded, config: TrainingConfig) -> Callable[[], object]:
     return turn
 
 
-def turns_per_second(turn: Callable[[], object]) -> float:
+def turns_per_second(turn: Callable[[], object], seconds: float = SECONDS) -> float:
     count, start = 0, time.perf_counter()
-    while (passed := time.perf_counter() - start) < SECONDS:
+    while (passed := time.perf_counter() - start) < seconds:
         turn()
         count += 1
     return count / passed
 
 
-def gemm(rows: int, hidden: int, dtype: torch.dtype) -> float:
+def gemm(rows: int, hidden: int, dtype: torch.dtype, device: torch.device = CPU) -> float:
     """GFLOP a second of the critic's largest product, ``(3 rows, hidden) @ (hidden, hidden)``."""
-    a, b = torch.randn(3 * rows, hidden).to(dtype), torch.randn(hidden, hidden).to(dtype)
-    return turns_per_second(lambda: a @ b) * 2 * 3 * rows * hidden**2 / 1e9
+    a, b = (torch.randn(count, hidden).to(device, dtype) for count in (3 * rows, hidden))
+
+    def products() -> None:
+        for _ in range(100):
+            torch.mm(a, b, out=c)
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+
+    c = a @ b
+    products()
+    return (
+        100
+        * turns_per_second(products, 0.3 if device.type == "cuda" else SECONDS)
+        * 6
+        * rows
+        * hidden**2
+        / 1e9
+    )
 
 
 def critic_gflop(rows: int, width: int, hidden: int) -> float:

@@ -24,14 +24,16 @@ LAYOUTS = {
 TINY = TrainingConfig(latent_dim=2, hidden_dim=8, n_critic=2, steps=4, batch_size=16)
 
 
-def training(seed, config=TINY, layout=LAYOUT, classes=2, dtype=torch.float32):
+def training(seed, config=TINY, layout=LAYOUT, classes=2, dtype=torch.float32, device=CPU):
     """A training on rows of its own: each seed has another number of them."""
     rng, rows = np.random.default_rng(seed), 30 + 7 * seed
     modes = rng.integers(0, layout.sizes, (rows, len(layout.sizes)))
     x = torch.from_numpy(layout.one_hot(rng.normal(size=(rows, layout.scalars)), modes)).to(dtype)
     kinds = torch.from_numpy(np.arange(rows) % classes)
-    networks = Networks(config, layout, classes, seeded(seed, CPU)).to(dtype)
-    return Training(x, kinds, layout, config, networks, source=seeded(seed + 100, CPU))
+    networks = Networks(config, layout, classes, seeded(seed, CPU)).to(device, dtype)
+    return Training(
+        x.to(device), kinds.to(device), layout, config, networks, source=seeded(seed + 100, device)
+    )
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)

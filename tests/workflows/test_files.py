@@ -124,3 +124,21 @@ def test_a_folder_that_is_not_there_is_refused(tmp_path):
 def test_a_folder_in_which_no_file_can_be_made_is_refused():
     with pytest.raises(StoreError, match=r"cannot be written .*; give a folder that you may write"):
         check_writable("/proc/t.csv")
+
+
+def test_a_link_leads_to_the_new_file_as_it_did_to_the_old_one(tmp_path):
+    for name in ("there", "here"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "here" / "t.csv").symlink_to(tmp_path / "there" / "table.csv")
+    for frame in (FRAME, FRAME.iloc[:1]):
+        write_frames([frame], check_writable(str(tmp_path / "here" / "t.csv")))
+        assert (tmp_path / "here" / "t.csv").is_symlink()
+        pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "there" / "table.csv"), frame)
+    assert names(tmp_path / "here") == ["t.csv"]
+    assert names(tmp_path / "there") == ["table.csv"]
+
+
+def test_a_link_to_where_no_file_can_be_is_refused_before_any_work(tmp_path):
+    (tmp_path / "t.csv").symlink_to(tmp_path / "nowhere" / "t.csv")
+    with pytest.raises(StoreError, match=r"^--out .*t\.csv' cannot be written \(No such file or directory\)"):
+        check_writable(str(tmp_path / "t.csv"))

@@ -41,7 +41,7 @@ def check_writable(out: str) -> Path:
             f"--out {out!r} cannot be written: {str(path.parent)!r} must be a folder and {out!r} a file in it"
         )
     try:
-        with tempfile.TemporaryFile(dir=path.parent):
+        with tempfile.TemporaryFile(dir=path.resolve().parent):  # where a link leads
             pass
     except OSError as err:
         raise StoreError(
@@ -74,7 +74,9 @@ def check_not_read(path: Path, stream: Stream, data: str) -> None:
         )
 
 
-def write_frames(frames: Iterable[pd.DataFrame], path: Path) -> None:
+def write_frames(
+    frames: Iterable[pd.DataFrame], path: Path, *, before: Callable[[], object] = lambda: None
+) -> None:
     """Write a table, one frame after the other, as the file's ending says: Parquet, CSV or CSV.gz.
 
     Parameters
@@ -84,8 +86,16 @@ def write_frames(frames: Iterable[pd.DataFrame], path: Path) -> None:
         file as it was.
     path
         The file.
+    before
+        Called when the table is written and does not stand under its name yet; what it raises leaves the file
+        as it was.
     """
-    _atomically(path, lambda scratch: _WRITERS[_ending(path)](iter(frames), scratch))
+
+    def write(scratch: Path) -> None:
+        _WRITERS[_ending(path)](iter(frames), scratch)
+        before()
+
+    _atomically(path, write)
 
 
 def _write_parquet(frames: Iterator[pd.DataFrame], path: Path) -> None:
@@ -134,10 +144,11 @@ def write_text(text: str, path: Path) -> None:
 
 def _atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Write beside the target, then rename: what stood there stays whole until the new file is."""
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    target = path.resolve()  # a link stays
+    scratch = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         write(scratch)
-        scratch.replace(path)
+        scratch.replace(target)
     except OSError as err:
         raise StoreError(
             f"{str(path)!r} cannot be written ({err.strerror or err}); what stood there is unchanged"
