@@ -12,6 +12,8 @@ import pandas as pd
 import pytest
 import torch
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 import rareflow as package
 from rareflow import cli
@@ -436,6 +438,19 @@ def test_an_error_of_our_own_is_one_line_too_and_fails(monkeypatch):
     ended = rareflow("prepare")
     assert ended.code == 1
     assert ended.said == ["rareflow: ZeroDivisionError: one two (run again with --debug to see where)"]
+
+
+def test_what_mlflow_refuses_in_the_middle_of_the_work_is_told_with_a_remedy(monkeypatch):
+    def deleted(*_args, **_options):
+        raise MlflowException("Run 'abc' not found", error_code=RESOURCE_DOES_NOT_EXIST)
+
+    monkeypatch.setattr(prepare, "run", deleted)
+    ended = rareflow("prepare")
+    assert ended.code == 2
+    (line,) = ended.said
+    assert line.startswith("rareflow: the tracking store or the registry refuses (")
+    assert "Run 'abc' not found" in line
+    assert "`mlflow runs restore`" in line
 
 
 def test_ctrl_c_is_one_line_and_its_own_exit_code(monkeypatch):

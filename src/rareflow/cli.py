@@ -41,6 +41,8 @@ _FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
 _STORAGE = "RAREFLOW_STORAGE"
 _LARGEST_SEED, _MOST_SEEDS = 4_000_000_000, 100_000_000  # together with the splits below 2**32
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
+# Of MLflow's errors those that say what is not there any more, or is of another kind.
+_REFUSALS = {"INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"}
 
 # What Typer raises for an option that is unknown or unfit; only a subclass has a public name.
 _UsageError: Any = typer.BadParameter.__bases__[0]
@@ -662,5 +664,11 @@ def _problem(err: Exception) -> tuple[int, str]:
         return _BAD_INPUT, (
             f"memory ran out ({err}); take fewer rows, smaller networks or fewer jobs, and run "
             "the same command again"
+        )
+    if getattr(err, "error_code", None) in _REFUSALS:
+        return _BAD_INPUT, (
+            f"the tracking store or the registry refuses ({err}); if a run, an experiment or a model was "
+            "deleted or renamed meanwhile, `mlflow runs restore` and `mlflow experiments restore` bring "
+            "the first two back; then run the same command again (--debug shows where)"
         )
     return _FAILED, f"{type(err).__name__}: {err} (run again with --debug to see where)"

@@ -36,6 +36,14 @@ def refusal(uri):
     return text
 
 
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize("uri", ["", ".", "folder"])
+def test_a_folder_without_a_model_is_refused_and_not_copied(uri, monkeypatch):
+    Path("folder").mkdir()
+    monkeypatch.setattr(shutil, "copytree", None)
+    assert f"(the folder {str(Path(uri))!r} holds no MLmodel file, so no model); in" in refusal(uri)
+
+
 @pytest.mark.parametrize(
     "name",
     ["MLmodel", "portable.py", "artifacts/generator/spec.json", "artifacts/generator/weights.safetensors"],

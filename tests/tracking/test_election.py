@@ -130,3 +130,14 @@ def test_a_champion_that_an_interrupted_registration_displaced_comes_back(client
         add("back", 0.9)
     assert [int(version.version) for version in client.search_model_versions("name = 'back'")] == [1]
     assert champion(client, "back").tags["val_macro_f1"] == "0.5"
+
+
+def test_the_next_version_of_a_model_whose_champion_lost_its_alias_is_not_called_the_first(client, add):
+    assert add("bereft", 0.9).reason == "the first version of this model"
+    client.delete_registered_model_alias("bereft", "champion")
+    made = add("bereft", 0.5)
+    assert (made.version, made.alias, made.reason) == (
+        "2",
+        "champion",
+        "no version of this model was champion",
+    )

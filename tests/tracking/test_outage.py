@@ -47,7 +47,7 @@ def test_a_broken_connection_is_an_outage_whose_message_names_it_and_no_password
     with pytest.raises(ServerAwayError) as caught:
         ask(URI, raising(MlflowException(f"request to {URI} failed"), cause))
     assert str(caught.value) == (
-        f"the tracking server 'http://***@host:5000' does not answer any more ({type(cause).__name__}); "
+        f"the server 'http://***@host:5000' does not answer any more ({type(cause).__name__}); "
         "when it does, run the same command again"
     )
     assert caught.value.__cause__ is None, "it quotes the whole address"

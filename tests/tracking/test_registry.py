@@ -169,13 +169,23 @@ def test_a_store_without_models_says_how_to_make_one():
         load_generator("models:/nope@champion")
 
 
+@pytest.mark.usefixtures("client")
+def test_a_registry_of_its_own_that_is_away_is_told_as_one(monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", f"http://127.0.0.1:{port}")
+    with pytest.raises(ServerAwayError, match=f"the server 'http://127.0.0.1:{port}' does not"):
+        load_generator("models:/rareflow@champion")
+
+
 @pytest.mark.usefixtures("folder")
 def test_a_server_that_goes_away_before_a_model_is_loaded_is_told_as_one(monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     mlflow.set_tracking_uri(f"http://127.0.0.1:{port}")
-    with pytest.raises(ServerAwayError, match=f"the tracking server 'http://127.0.0.1:{port}' does not"):
+    with pytest.raises(ServerAwayError, match=f"the server 'http://127.0.0.1:{port}' does not"):
         load_generator("models:/rareflow@champion")
 
 

@@ -14,7 +14,13 @@ from mlflow import MlflowClient
 from rareflow.databases import sqlite_file
 from rareflow.errors import StoreError
 from rareflow.redaction import without_secrets
-from rareflow.tracking.store import current_uri, is_missing, open_existing_store, prepare_store
+from rareflow.tracking.store import (
+    current_uri,
+    is_missing,
+    open_existing_store,
+    prepare_registry,
+    prepare_store,
+)
 
 pytestmark = pytest.mark.fault
 
@@ -196,6 +202,41 @@ def test_a_server_that_is_down_is_refused_at_once_and_its_password_kept(closed_p
         "start it, or unset MLFLOW_TRACKING_URI to track in ./mlflow.db"
     )
     assert "s3cret" not in shown
+
+
+@pytest.mark.usefixtures("store")
+def test_a_registry_of_its_own_that_is_down_is_refused_at_once_and_its_password_kept(closed_port):
+    os.environ["MLFLOW_REGISTRY_URI"] = f"http://bob:s3cret@127.0.0.1:{closed_port}"
+    began = time.monotonic()
+    with pytest.raises(StoreError) as caught:
+        prepare_registry()
+    assert time.monotonic() - began < 5
+    assert str(caught.value) == (
+        f"the model registry 'http://***@127.0.0.1:{closed_port}' does not answer or refuses "
+        "(ConnectionError); start it, or unset MLFLOW_REGISTRY_URI to register in the tracking store"
+    )
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.usefixtures("store")
+def test_a_registry_that_answers_is_used(folder):
+    prepare_registry()
+    os.environ["MLFLOW_REGISTRY_URI"] = f"sqlite:///{folder}/registry.db"
+    prepare_registry()
+    assert MlflowClient().search_registered_models() == []
+
+
+@pytest.mark.usefixtures("store")
+def test_a_run_that_was_deleted_is_not_gone_on_with(monkeypatch):
+    client = MlflowClient()
+    run_id = client.create_run(client.get_experiment_by_name("rare").experiment_id).info.run_id
+    client.delete_run(run_id)
+    monkeypatch.setenv("MLFLOW_RUN_ID", run_id)
+    text, _ = refusal()
+    assert text == (
+        f"MLFLOW_RUN_ID='{run_id}' names a deleted run; unset it, or restore the run with `mlflow runs "
+        f"restore --run-id {run_id}`"
+    )
 
 
 def test_a_server_that_never_answers_is_given_up_after_the_users_timeout(silent_port):

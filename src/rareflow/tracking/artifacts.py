@@ -24,8 +24,11 @@ def fetch(uri: str, folder: str | Path) -> Path:
     Raises
     ------
     StoreError
-        If the description is lacking, or names files outside of the model, or a pickle.
+        If it is a folder that holds no model, or the description is lacking, or names files outside of the
+        model, or a pickle.
     """
+    if Path(uri).is_dir() and not (Path(uri) / _DESCRIPTION).is_file():
+        raise StoreError(f"the folder {str(Path(uri))!r} holds no {_DESCRIPTION} file, so no model")
     model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
     _check_description(uri, model)
     return model

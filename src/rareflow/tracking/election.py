@@ -68,6 +68,8 @@ class Election:
         own = self.client.get_model_version(self.name, version)
         if winner is None or str(winner.version) == version:
             alias, reason = CHAMPION, _verdict(self.incumbent, own)[1]
+            if self.incumbent is None and self.settled:
+                reason = "no version of this model was champion"
         else:
             alias, reason = CHALLENGER, _verdict(winner, own)[1]
             self._set_alias(CHALLENGER, version)

@@ -35,21 +35,22 @@ _silent: set[str] = set()
 
 
 class ServerAwayError(StoreError):
-    """A tracking server that does not answer, or answers 5xx, after MLflow's own retries.
+    """A tracking server, or a registry, that does not answer, or answers 5xx, after MLflow's own retries.
 
     Parameters
     ----------
     uri
-        The server; its secrets are not shown.
+        The server; the message does not show its secrets.
     cause
         What went wrong, in a word.
     """
 
     def __init__(self, uri: str, cause: str) -> None:
         super().__init__(
-            f"the tracking server {without_secrets(uri)!r} does not answer any more ({cause}); when it does, "
+            f"the server {without_secrets(uri)!r} does not answer any more ({cause}); when it does, "
             "run the same command again"
         )
+        self.uri = uri
 
 
 def first_word() -> AbstractContextManager[None]:

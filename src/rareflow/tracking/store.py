@@ -24,6 +24,7 @@ __all__ = [
     "current_uri",
     "is_missing",
     "open_existing_store",
+    "prepare_registry",
     "prepare_store",
     "use_store",
 ]
@@ -71,6 +72,31 @@ def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
             raise StoreError(_problem(uri, err)) from (None if secret else err)
     _check_artifacts(artifacts)
     return uri
+
+
+def prepare_registry() -> None:
+    """Ask a registry (``MLFLOW_REGISTRY_URI``) that is another store than the tracking one for a first word.
+
+    Call `prepare_store` before, and this where a model is to be registered hours later.
+
+    Raises
+    ------
+    StoreError
+        If it does not answer within seconds, or refuses.
+    """
+    uri = str(mlflow.get_registry_uri())
+    if uri == mlflow.get_tracking_uri():
+        return
+    with first_word():
+        try:
+            MlflowClient().search_registered_models(max_results=1)
+        except (ImportError, MlflowException, OSError, SQLAlchemyError) as err:
+            where = without_secrets(uri)
+            cause = type(err.__context__ or err).__name__
+            raise StoreError(
+                f"the model registry {where!r} does not answer or refuses ({cause}); start it, or unset "
+                "MLFLOW_REGISTRY_URI to register in the tracking store"
+            ) from (err if where == uri else None)
 
 
 def use_store(uri: str) -> None:
@@ -143,7 +169,13 @@ def _select(experiment: str | None) -> str | None:
     """Make the tables, select the experiment, and give the place of its artifacts if it is known yet."""
     client = MlflowClient()
     if run_id := os.environ.get("MLFLOW_RUN_ID"):
-        return str(client.get_run(run_id).info.artifact_uri)
+        info = client.get_run(run_id).info
+        if info.lifecycle_stage == "deleted":
+            raise StoreError(
+                f"MLFLOW_RUN_ID={run_id!r} names a deleted run; unset it, or restore the run with `mlflow "
+                f"runs restore --run-id {run_id}`"
+            )
+        return str(info.artifact_uri)
     if experiment is None:
         client.search_experiments(max_results=1)
         return None
@@ -154,23 +186,26 @@ def _select(experiment: str | None) -> str | None:
             f"--experiment-id {known.experiment_id}`, or name another one with --experiment"
         )
     if known is None and _is_database(str(mlflow.get_tracking_uri())):
-        _check_artifacts(str(Path("mlruns").absolute()))  # where it would have its artifacts for good
+        # Where it would have its artifacts for good.
+        _check_artifacts(str(Path("mlruns").absolute()), "run in a folder of your own")
     return str(mlflow.set_experiment(experiment).artifact_location)
 
 
-def _check_artifacts(location: str | None) -> None:
+def _check_artifacts(location: str | None, remedy: str = "mend that") -> None:
     """Refuse a local artifact folder that cannot be written before hours of work end there."""
     if location is None or not is_local_uri(location):
         return
     folder = Path(local_file_uri_to_path(location))
-    message = f"the artifact folder {str(folder)!r} cannot be written; "
-    remedy = "run in a folder of your own, or name another experiment with --experiment"
+    message = (
+        f"the artifact folder {str(folder)!r} cannot be written; {remedy}, or name another experiment with "
+        "--experiment"
+    )
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as err:
-        raise StoreError(message + remedy) from err
+        raise StoreError(message) from err
     if not os.access(folder, os.W_OK):
-        raise StoreError(message + remedy)
+        raise StoreError(message)
 
 
 def _problem(uri: str, err: Exception) -> str:

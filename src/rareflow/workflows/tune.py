@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import mlflow
+
 from rareflow.databases import sqlite_file
 from rareflow.errors import ConfigError, StoreError
 from rareflow.redaction import without_secrets
@@ -15,7 +17,7 @@ from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.registry import MODEL_CARD, RECOMMENDED, log_generator, register
 from rareflow.tracking.runs import Run, parent_run
 from rareflow.tracking.spooling.spool import spooled_runs
-from rareflow.tracking.store import is_missing, prepare_store
+from rareflow.tracking.store import is_missing, prepare_registry, prepare_store
 from rareflow.tuning.plots import study_figures, trial_table
 from rareflow.tuning.study import enqueue_references, finished, open_study
 from rareflow.tuning.winner import Winner, choose
@@ -140,11 +142,13 @@ def _open(task: Task, settings: Settings, how: StudySettings) -> tuple[optuna.St
     study = open_study(how.storage, how.study_name or task.name, seed=settings.seed)
     try:
         _claim(study, task.facts)
-        return study, prepare_store(settings.experiment)
+        uri = prepare_store(settings.experiment)
+        prepare_registry()
     except StoreError:
         if new_file:
             Path(new_file).unlink()
         raise
+    return study, uri
 
 
 def _claim(study: optuna.Study, facts: dict[str, str]) -> None:
@@ -244,11 +248,13 @@ def _register(
     if spooled_runs(parent.id):
         return None
     say("Registering the generator ...")
+    registry = str(mlflow.get_registry_uri())  # by MLFLOW_REGISTRY_URI another store
     try:
+        model = ask(uri, lambda: log_generator(generator, class_rows=winner.candidate.class_rows))
         return ask(
-            uri,
+            registry,
             lambda: register(
-                log_generator(generator, class_rows=winner.candidate.class_rows),
+                model,
                 f"rareflow-{task.table.name}",
                 val_macro_f1=winner.val_macro_f1,
                 data_digest=task.table.digest,
@@ -257,6 +263,8 @@ def _register(
                 tags={**tags, RECOMMENDED: str(winner.augment).lower()},
             ),
         )
-    except ServerAwayError:
+    except ServerAwayError as err:
+        if err.uri != uri:
+            raise
         parent.spooled()  # so that the command says it, whether or not the server is back by its end
         return None

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from rareflow.errors import StoreError
+from rareflow.tracking.spooling.channel import Channel
 from rareflow.tracking.spooling.spool import SPOOL, Spool, SpooledRun, spooled_runs
 from rareflow.tracking.upload import remove
 
@@ -27,6 +29,20 @@ def names():
     """What another process would find: nothing that hangs on a connection of this one."""
     with closing(sqlite3.connect(f"{SPOOL}/mlflow.db")) as found:
         return [name for (name,) in found.execute("SELECT name FROM runs ORDER BY start_time")]
+
+
+def test_a_spool_that_cannot_be_written_is_not_announced_and_what_is_lost_is_said(caplog):
+    Path(SPOOL).write_text("in the way")
+    channel = Channel("http://bob:s3cret@127.0.0.1:9", "1", name="study", start_time=1, tags={})
+    with pytest.raises(StoreError) as caught:
+        channel.spooled()
+    said = str(caught.value)
+    assert said.startswith("the tracking server 'http://***@127.0.0.1:9' does not answer, and ")
+    assert (
+        f"'{Path(SPOOL).absolute()}', where run study would go on, cannot be written ([Errno 17] File" in said
+    )
+    assert "is lost; free that place" in said
+    assert caplog.messages == []
 
 
 def test_without_a_spool_nothing_is_in_it():

@@ -65,3 +65,25 @@ def test_torch_xgboost_and_scikit_learn_take_the_threads_that_a_process_is_given
     ((_, found),) = computed([0], work, jobs=2, n_threads=n_threads, name=str)
     assert set(found.values()) == {n_threads}
     assert any("libomp" in path or "libgomp" in path or "libiomp" in path for path in found)
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A post at which Ctrl-C comes while a library closes something, and fails at it."""
+
+    uri: str
+
+    def open(self, _seed):
+        return None
+
+    def serve(self, _study, _objective):
+        try:
+            raise KeyboardInterrupt
+        finally:
+            {}.pop("state")
+
+
+def test_a_worker_that_is_stopped_ends_without_a_word_whatever_a_library_makes_of_it(monkeypatch):
+    monkeypatch.setattr(launchers, "limit_threads", lambda _: None)
+    monkeypatch.setattr(launchers, "use_store", lambda _: None)
+    assert launchers._work(Stopped(""), SimpleNamespace(n_threads=1, seed=0), None) is None

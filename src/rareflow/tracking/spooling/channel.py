@@ -7,7 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
+from rareflow.errors import StoreError
 from rareflow.redaction import without_secrets
 from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.spool import RUN_TAG, SERVER_TAG, SPOOL, Spool, SpooledRun
@@ -74,13 +77,23 @@ class Channel:
         return self._spooled
 
     def _spool(self) -> SpooledRun:
+        server, spool = without_secrets(self._uri), Spool(Path(SPOOL))
+        tags = {**self._tags, SERVER_TAG: server}
+        if self._server_id is not None:
+            tags[RUN_TAG] = self._server_id
+        try:
+            made = SpooledRun(spool, self._name, self._start_time, tags)
+        except (MlflowException, OSError, SQLAlchemyError) as err:
+            raise StoreError(
+                f"the tracking server {server!r} does not answer, and {str(spool.folder)!r}, where run "
+                f"{self._name} would go on, cannot be written ({str(err).partition(chr(10))[0]}): what the "
+                "run has not told the server yet is lost; free that place, or run the same command in a "
+                "folder that you may write"
+            ) from err
         _LOGGER.warning(
             "The tracking server %s does not answer: run %s goes on in %s, which `rareflow sync` uploads",
-            without_secrets(self._uri),
+            server,
             self._name,
             SPOOL,
         )
-        tags = {**self._tags, SERVER_TAG: without_secrets(self._uri)}
-        if self._server_id is not None:
-            tags[RUN_TAG] = self._server_id
-        return SpooledRun(Spool(Path(SPOOL)), self._name, self._start_time, tags)
+        return made

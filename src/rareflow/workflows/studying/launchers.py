@@ -6,7 +6,7 @@ from functools import partial
 from multiprocessing.connection import wait
 from typing import TYPE_CHECKING, Any
 
-from rareflow.errors import RareflowError
+from rareflow.errors import RareflowError, is_stop
 from rareflow.tracking.store import use_store
 from rareflow.workflows.interruption import stoppable
 from rareflow.workflows.processes import computed, workers
@@ -90,7 +90,9 @@ def _work(post: Post, objective: Objective, _: Connection) -> None:
         use_store(post.uri)
         with stoppable():
             post.serve(post.open(objective.seed), objective)
-    except KeyboardInterrupt:
-        return
-    except RareflowError as err:
-        raise SystemExit(f"rareflow: {err}") from err
+    except (KeyboardInterrupt, Exception) as err:
+        if is_stop(err):  # of whatever kind the error is that a library made of it
+            return
+        if isinstance(err, RareflowError):
+            raise SystemExit(f"rareflow: {err}") from err
+        raise
