@@ -304,6 +304,7 @@ BAD_OPTIONS = [
     ("tune", "--split", "diagonal", "random, grouped, blocked"),
     ("tune", "--test-size", "2", "between 0 and 1"),
     ("tune", "--test-size", "0", "between 0 and 1"),
+    ("tune", "--experiment", " ", "is no name; give one, such as rareflow"),
     ("tune", "--device", "tpu", "auto, cpu, cuda"),
     ("tune", "--n-trials", "1", "2"),
     ("tune", "--repeats", "0", "1"),

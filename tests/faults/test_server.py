@@ -304,6 +304,10 @@ def test_a_server_that_is_down_at_the_start_is_refused_at_once_and_nothing_is_le
 def test_a_sync_without_a_spool_is_refused():
     assert "there is no spool 'rareflow-spool', so nothing to upload" in refused("sync")
     assert "there is no spool 'other'" in refused("sync", "--spool", "other")
+    Path("other").mkdir()
+    Path("other/mlflow.db").write_text("garbage " * 100)
+    line = refused("sync", "--spool", "other")
+    assert "the spool 'other' cannot be read (file is not a database); give with --spool the folder" in line
 
 
 def spooled_child(server, experiment):

@@ -218,6 +218,14 @@ def test_a_registry_of_its_own_that_is_down_is_refused_at_once_and_its_password_
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
+def test_a_setting_of_mlflows_that_is_no_number_is_refused(closed_port, monkeypatch):
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "soon")
+    text, _ = refusal(uri=f"http://127.0.0.1:{closed_port}")
+    assert text.startswith(
+        "MLflow cannot use its settings (Failed to convert 'soon' for MLFLOW_HTTP_REQUEST_T"
+    )
+
+
 @pytest.mark.usefixtures("store")
 def test_a_registry_that_answers_is_used(folder):
     prepare_registry()

@@ -66,6 +66,10 @@ def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
                 _open_database(uri)
             mlflow.set_tracking_uri(uri)
             artifacts = _select(experiment)
+        except ValueError as err:  # of a variable of MLflow's that is to be a number
+            raise StoreError(
+                f"MLflow cannot use its settings ({err}); mend or unset the environment variable"
+            ) from err
         except (ImportError, MlflowException, OSError, SQLAlchemyError) as err:
             # The cause quotes the whole URI, so it is shown only where that holds no secret.
             secret = without_secrets(uri) != uri

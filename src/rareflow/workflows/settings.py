@@ -91,6 +91,8 @@ class Settings:
                 raise ConfigError(f"--{name} {value!r} is none of {', '.join(choices)}")
         if self.unseen_classes == "drop" and not self.test:
             raise ConfigError("--unseen-classes drop is for a --test FILE only; give one, or leave it out")
+        if not self.experiment.strip():
+            raise ConfigError(f"--experiment {self.experiment!r} is no name; give one, such as rareflow")
         if not 0 < self.test_size < 1:
             raise ConfigError(f"--test-size {self.test_size} must lie between 0 and 1, as 0.3 does")
         if self.device == "cuda" and not torch.cuda.is_available():

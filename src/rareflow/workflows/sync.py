@@ -7,6 +7,7 @@ from pathlib import Path
 
 import mlflow
 from mlflow import MlflowClient
+from sqlalchemy.exc import DatabaseError
 
 from rareflow.errors import StoreError
 from rareflow.redaction import without_secrets
@@ -50,6 +51,11 @@ def run(folder: str) -> str:
         ) from err
     try:
         return _upload(spool, folder)
+    except DatabaseError as err:
+        raise StoreError(
+            f"the spool {folder!r} cannot be read ({str(err.orig).partition(chr(10))[0]}); give with --spool "
+            "the folder that the command spoke of, as it left it"
+        ) from err
     finally:
         os.close(lock)
 

@@ -225,6 +225,19 @@ def test_a_broken_description_is_refused(tmp_path):
         Results(tmp_path, FACTS)
 
 
+@pytest.mark.parametrize("facts", ["[]", "{}", '"fidelity"'])
+def test_a_description_of_something_else_is_refused(facts, tmp_path):
+    (tmp_path / "benchmark.json").write_text(facts)
+    with pytest.raises(ConfigError, match=r"json' says nothing of a benchmark; choose another --out"):
+        Results(tmp_path, FACTS)
+
+
+def test_a_file_holds_no_results(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"file' holds no benchmark\.json, so no results"):
+        read_frames(tmp_path / "file")
+
+
 def test_a_folder_without_a_whole_cell_has_nothing_to_report(tmp_path):
     with Results(tmp_path, FACTS):
         pass

@@ -171,13 +171,15 @@ def read_facts(folder: Path) -> dict[str, Any]:
     """
     path = folder / _FACTS
     try:
-        facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as err:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError) as err:
         raise ConfigError(
             f"--out {str(folder)!r} holds no {_FACTS}, so no results; run the benchmark there first"
         ) from err
     except ValueError as err:
         raise ConfigError(f"{str(path)!r} is no JSON ({err}); choose another --out") from err
+    if not isinstance(facts, dict) or "fidelity" not in facts:
+        raise ConfigError(f"{str(path)!r} says nothing of a benchmark; choose another --out")
     return facts
 
 
