@@ -386,6 +386,15 @@ def test_columns_given_in_pieces_are_refused_because_only_the_last_would_count(f
     )
 
 
+def test_a_link_that_leads_among_the_data_is_not_written_to(folder):
+    (folder / "data").mkdir()
+    frame().to_csv(folder / "data" / "t.csv", index=False)
+    for name in ("t.csv", "new.csv"):
+        (folder / name).symlink_to(folder / "data" / name)
+        line = refused(folder, "prepare", "--data", "data/*.csv", "--label", "result", "--out", name)
+        assert f"--out '{name}' " in line
+
+
 def test_a_file_that_is_read_is_not_written_over(folder):
     frame().to_csv(folder / "t.csv", index=False)
     line = refused(folder, "prepare", "--data", "*.csv", "--label", "result", "--out", "./t.csv")
@@ -441,15 +450,22 @@ def test_an_error_of_our_own_is_one_line_too_and_fails(monkeypatch):
     assert ended.said == ["rareflow: ZeroDivisionError: one two (run again with --debug to see where)"]
 
 
-def test_what_mlflow_refuses_in_the_middle_of_the_work_is_told_with_a_remedy(monkeypatch):
+@pytest.mark.parametrize(
+    "error",
+    [
+        MlflowException("Run 'abc' not found", error_code=RESOURCE_DOES_NOT_EXIST),
+        MlflowException("Run 'abc' not found: it must be in the 'active' state. Current state is deleted."),
+    ],
+)
+def test_what_is_deleted_in_the_middle_of_the_work_is_told_with_a_remedy(error, monkeypatch):
     def deleted(*_args, **_options):
-        raise MlflowException("Run 'abc' not found", error_code=RESOURCE_DOES_NOT_EXIST)
+        raise error
 
     monkeypatch.setattr(prepare, "run", deleted)
     ended = rareflow("prepare")
     assert ended.code == 2
     (line,) = ended.said
-    assert line.startswith("rareflow: the tracking store or the registry refuses (")
+    assert line.startswith("rareflow: something that the work needs is not in the tracking store any more (")
     assert "Run 'abc' not found" in line
     assert "`mlflow runs restore`" in line
 

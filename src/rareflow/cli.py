@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import sys
 import traceback
 from importlib.metadata import version
@@ -41,8 +42,8 @@ _FAILED, _BAD_INPUT, _INTERRUPTED = 1, 2, 130
 _STORAGE = "RAREFLOW_STORAGE"
 _LARGEST_SEED, _MOST_SEEDS = 4_000_000_000, 100_000_000  # together with the splits below 2**32
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM}
-# Of MLflow's errors those that say what is not there any more, or is of another kind.
-_REFUSALS = {"INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST"}
+# What MLflow says of a run, an experiment or a model that is not there any more.
+_GONE = re.compile("RESOURCE_DOES_NOT_EXIST|must be in the 'active' state")
 
 # What Typer raises for an option that is unknown or unfit; only a subclass has a public name.
 _UsageError: Any = typer.BadParameter.__bases__[0]
@@ -665,10 +666,10 @@ def _problem(err: Exception) -> tuple[int, str]:
             f"memory ran out ({err}); take fewer rows, smaller networks or fewer jobs, and run "
             "the same command again"
         )
-    if getattr(err, "error_code", None) in _REFUSALS:
+    if _GONE.search(f"{getattr(err, 'error_code', '')} {err}"):
         return _BAD_INPUT, (
-            f"the tracking store or the registry refuses ({err}); if a run, an experiment or a model was "
-            "deleted or renamed meanwhile, `mlflow runs restore` and `mlflow experiments restore` bring "
-            "the first two back; then run the same command again (--debug shows where)"
+            f"something that the work needs is not in the tracking store any more ({err}); `mlflow runs "
+            "restore` and `mlflow experiments restore` bring back what was deleted; then run the same "
+            "command again (--debug shows where)"
         )
     return _FAILED, f"{type(err).__name__}: {err} (run again with --debug to see where)"

@@ -1,6 +1,7 @@
 """A tracking server that goes away for good while runs are open, and the upload of what was kept."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -66,6 +67,12 @@ def log_all(run, who):
     Path("given/file.bin").write_bytes(who.encode())
     run.log_file("given/file.bin")
     run.log_folder("given", "folder")
+
+
+def fitted():
+    """A generator."""
+    X = np.random.default_rng(0).normal(size=(8, 2))
+    return VAEWGANGP(steps=1, hidden_dim=8, random_state=0).fit(X, ["a", "b"] * 4).generator_
 
 
 def work(experiment, go_away=lambda: None):
@@ -249,9 +256,11 @@ with parent_run("study") as run:
 
 @pytest.mark.usefixtures("folder")
 def test_a_run_that_another_process_has_gone_on_with_since_keeps_what_that_logged(server, monkeypatch):
+    generator = fitted()
     prepare_store("newer")
     with parent_run("study") as run:
         server.kill()
+        log_or_keep_generator(run, generator, class_rows={"a": 9})
         run.log_metrics({"score": 0.5, "older": 1.0})
         run.set_tag("who", "older")
         run.set_tag("lacking", "older")
@@ -262,12 +271,14 @@ def test_a_run_that_another_process_has_gone_on_with_since_keeps_what_that_logge
     monkeypatch.setenv("MLFLOW_RUN_ID", run.id)
     with parent_run("study") as again:
         again.log_metrics({"score": 0.75}, step=1)
+        log_or_keep_generator(again, generator, class_rows={"a": 77})
         again.set_tag("who", "newer")
         for name in ("report.md", "folder/report.md"):
             again.log_text("newer", name)
         again.end("FAILED")
     ended = MlflowClient().get_run(run.id).info.end_time
-    assert rareflow("sync").code == 0
+    (uri,) = re.findall(r"--model (\S+)", rareflow("sync").out)
+    assert load_generator(uri).class_rows == {"a": 9}
     found = MlflowClient().get_run(run.id)
     assert (found.info.status, found.info.end_time) == ("FAILED", ended)
     assert (found.data.tags["who"], found.data.tags["lacking"]) == ("newer", "older")
@@ -297,6 +308,16 @@ def test_a_server_that_is_down_at_the_start_is_refused_at_once_and_nothing_is_le
     line = refused("tune", "--rows", 600, "--tune-rows", 300)
     assert f"the tracking server '{server.address}' does not answer (ConnectionError); start it, " in line
     assert time.monotonic() - began < 20
+    assert list(folder.iterdir()) == []
+
+
+def test_a_registry_that_is_down_is_refused_before_the_study_and_nothing_is_left(folder, server):
+    server.kill()
+    os.environ["MLFLOW_REGISTRY_URI"] = server.address
+    os.environ["MLFLOW_TRACKING_URI"] = f"sqlite:///{folder}/mlflow.db"
+    mlflow.set_tracking_uri(os.environ["MLFLOW_TRACKING_URI"])
+    line = refused("tune", "--rows", 600, "--tune-rows", 300)
+    assert f"the model registry '{server.address}' does not answer or refuses (ConnectionError)" in line
     assert list(folder.iterdir()) == []
 
 
@@ -354,12 +375,11 @@ def test_a_sync_that_was_cut_off_when_all_was_uploaded_needs_no_server_to_go_on(
 
 @pytest.mark.usefixtures("folder")
 def test_a_sync_tells_how_to_use_a_generator_that_one_cut_off_before_has_logged(server, monkeypatch):
-    rng = np.random.default_rng(0)
-    fitted = VAEWGANGP(steps=1, hidden_dim=8, random_state=0).fit(rng.normal(size=(8, 2)), ["a", "b"] * 4)
+    generator = fitted()
     prepare_store("generator")
     with parent_run("train t") as run:
         server.kill()
-        assert log_or_keep_generator(run, fitted.generator_, class_rows={"a": 9}) is None
+        assert log_or_keep_generator(run, generator, class_rows={"a": 9}) is None
     server.start()
     cut_off_a_sync_that_has_uploaded_all(monkeypatch)
     uploaded, use = rareflow("sync").out.splitlines()

@@ -37,11 +37,13 @@ def refusal(uri):
 
 
 @pytest.mark.usefixtures("client")
-@pytest.mark.parametrize("uri", ["", ".", "folder"])
-def test_a_folder_without_a_model_is_refused_and_not_copied(uri, monkeypatch):
+@pytest.mark.parametrize("uri", ["", ".", "folder", "file:{folder}"])
+def test_a_folder_without_a_model_is_refused_and_not_copied(uri, folder, monkeypatch):
     Path("folder").mkdir()
     monkeypatch.setattr(shutil, "copytree", None)
-    assert f"(the folder {str(Path(uri))!r} holds no MLmodel file, so no model); in" in refusal(uri)
+    text = refusal(uri.format(folder=folder))
+    assert "(the folder '" in text
+    assert "' holds no MLmodel file, so no model); in" in text
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,27 @@ def test_no_error_of_a_database_is_an_outage():
         ask("sqlite:///mlflow.db", raising(MlflowException("locked"), requests.ConnectionError()))
 
 
+REGISTRY = "http://eve:s3cret@registry:5000"
+
+
+@pytest.mark.parametrize("uri", [URI, "sqlite:///mlflow.db"])
+@pytest.mark.parametrize("asked", ["http://registry:5000/api", "https://elsewhere/api", None])
+def test_a_registry_of_its_own_is_told_from_the_tracking_server(uri, asked, monkeypatch):
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", REGISTRY)
+    request = asked and requests.Request("GET", asked).prepare()
+    call = raising(MlflowException("failed"), requests.ConnectionError("refused", request=request))
+    if asked and "registry" not in asked:
+        with pytest.raises(MlflowException, match="failed"):
+            ask(uri, call)
+        return
+    with pytest.raises(ServerAwayError) as caught:
+        ask(uri, call)
+    expected = URI if asked is None and uri == URI else REGISTRY
+    assert caught.value.uri == expected
+    assert "s3cret" not in str(caught.value)
+    assert outage._silent == {expected}
+
+
 def patience():
     return os.environ.get(RETRIES), os.environ.get(TIMEOUT)
 

@@ -213,7 +213,7 @@ def test_a_registry_of_its_own_that_is_down_is_refused_at_once_and_its_password_
     assert time.monotonic() - began < 5
     assert str(caught.value) == (
         f"the model registry 'http://***@127.0.0.1:{closed_port}' does not answer or refuses "
-        "(ConnectionError); start it, or unset MLFLOW_REGISTRY_URI to register in the tracking store"
+        "(ConnectionError); start it, mend MLFLOW_REGISTRY_URI, or unset it to register in the tracking store"
     )
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
@@ -221,9 +221,14 @@ def test_a_registry_of_its_own_that_is_down_is_refused_at_once_and_its_password_
 def test_a_setting_of_mlflows_that_is_no_number_is_refused(closed_port, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "soon")
     text, _ = refusal(uri=f"http://127.0.0.1:{closed_port}")
-    assert text.startswith(
-        "MLflow cannot use its settings (Failed to convert 'soon' for MLFLOW_HTTP_REQUEST_T"
-    )
+    assert "or a setting of its own (Failed to convert 'soon' for MLFLOW_HTTP_REQUEST_TIMEOUT" in text
+
+
+@pytest.mark.parametrize("uri", ["http://bob:pa\u2100s3cret@host/", "http://bob:s3cret@[::1"])
+def test_an_address_that_cannot_be_read_is_refused_and_its_password_kept(uri):
+    text, shown = refusal(uri=uri)
+    assert "mend MLFLOW_TRACKING_URI" in text
+    assert "s3cret" not in shown
 
 
 @pytest.mark.usefixtures("store")

@@ -8,6 +8,7 @@ from typing import Any
 
 import mlflow
 import yaml  # MLflow's own dependency
+from mlflow.utils.file_utils import local_file_uri_to_path
 
 from rareflow.errors import StoreError
 
@@ -27,8 +28,9 @@ def fetch(uri: str, folder: str | Path) -> Path:
         If it is a folder that holds no model, or the description is lacking, or names files outside of the
         model, or a pickle.
     """
-    if Path(uri).is_dir() and not (Path(uri) / _DESCRIPTION).is_file():
-        raise StoreError(f"the folder {str(Path(uri))!r} holds no {_DESCRIPTION} file, so no model")
+    local = Path(local_file_uri_to_path(uri))
+    if local.is_dir() and not (local / _DESCRIPTION).is_file():
+        raise StoreError(f"the folder {str(local)!r} holds no {_DESCRIPTION} file, so no model")
     model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
     _check_description(uri, model)
     return model

@@ -68,7 +68,7 @@ class Election:
         own = self.client.get_model_version(self.name, version)
         if winner is None or str(winner.version) == version:
             alias, reason = CHAMPION, _verdict(self.incumbent, own)[1]
-            if self.incumbent is None and self.settled:
+            if self.incumbent is None and self.settled:  # somebody took the alias away
                 reason = "no version of this model was champion"
         else:
             alias, reason = CHALLENGER, _verdict(winner, own)[1]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from contextlib import nullcontext
 from http import HTTPStatus
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import urlsplit
 
+import mlflow
 import requests
 from mlflow.exceptions import MlflowException
 
@@ -14,7 +16,7 @@ from rareflow.redaction import without_secrets
 from rareflow.tracking.environment import variables
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from contextlib import AbstractContextManager
 
 __all__ = ["ServerAwayError", "ask", "first_word"]
@@ -67,27 +69,34 @@ def ask(uri: str, call: Callable[[], Answer]) -> Answer:
     Parameters
     ----------
     uri
-        The store that is called.
+        The store that is called; the call may go to the model registry too, which can be another server
+        (``MLFLOW_REGISTRY_URI``).
     call
         Calls it. It may be broken off after the store has done what it was to do.
 
     Raises
     ------
     ServerAwayError
-        If the store is a server and does not answer; what it answers, a refusal too, passes.
+        If one of them is a server and does not answer, with its address; what it answers, a refusal too,
+        passes.
     """
-    if not uri.startswith(("http:", "https:")):
+    stores = dict.fromkeys((uri, str(mlflow.get_registry_uri())))
+    servers = [store for store in stores if store.startswith(("http:", "https:"))]
+    if not servers:
         return call()
     try:
-        with first_word() if uri in _silent else nullcontext():
+        with first_word() if _silent.intersection(servers) else nullcontext():
             answer = call()
     except (MlflowException, requests.RequestException) as err:
         cause = _silence(err)
         if cause is None:
             raise
-        _silent.add(uri)
+        away = _addressee(cause, servers)
+        if away is None:
+            raise
+        _silent.add(away)
         # The cause may quote the whole address.
-        raise ServerAwayError(uri, cause) from (err if without_secrets(uri) == uri else None)
+        raise ServerAwayError(away, _name(cause)) from (err if without_secrets(away) == away else None)
     except KeyboardInterrupt:
         _silent.add(uri)  # perhaps it was being waited for: who is told to stop does not wait again
         raise
@@ -95,13 +104,30 @@ def ask(uri: str, call: Callable[[], Answer]) -> Answer:
     return answer
 
 
-def _silence(err: BaseException | None) -> str | None:
-    """Name the broken connection or the gateway's answer that an error came of, if it came of one."""
+def _silence(err: BaseException | None) -> requests.RequestException | None:
+    """Give the broken connection or the gateway's answer that an error came of, if it came of one."""
     while err is not None:
         if isinstance(err, _SILENCE):
-            return type(err).__name__
+            return err
         if isinstance(err, requests.HTTPError) and err.response is not None:
-            status = int(err.response.status_code)
-            return f"HTTP {status}" if status >= HTTPStatus.INTERNAL_SERVER_ERROR else None
+            return err if err.response.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR else None
         err = err.__cause__ or err.__context__
     return None
+
+
+def _name(silence: requests.RequestException) -> str:
+    if isinstance(silence, requests.HTTPError) and silence.response is not None:
+        return f"HTTP {silence.response.status_code}"
+    return type(silence).__name__
+
+
+def _addressee(silence: requests.RequestException, servers: Sequence[str]) -> str | None:
+    """Give the server that was asked; the only one where it is not said, ``None`` if it was none of them."""
+    url = getattr(silence.request, "url", None)
+    if url is None:
+        return servers[0]
+    return next((server for server in servers if _host(server) == _host(url)), None)
+
+
+def _host(url: str) -> str:
+    return urlsplit(url).netloc.rpartition("@")[2]

@@ -253,13 +253,13 @@ def load_generator(uri: str, *, sha256: str | None = None) -> Loaded:
         If there is no such model, it is none of rareflow's, or its files are not the recorded ones; the
         message lists those that are registered.
     """
+    store = str(mlflow.get_tracking_uri())
     try:
-        return ask(str(mlflow.get_tracking_uri()), lambda: _load(uri, sha256))
+        return ask(store, lambda: _load(uri, sha256))
     except ServerAwayError:
         raise
     except (MlflowException, StoreError, OSError, AttributeError, ValueError) as err:
-        registry = str(mlflow.get_registry_uri())
-        found = ask(registry, lambda: MlflowClient().search_registered_models(max_results=20))
+        found = ask(store, lambda: MlflowClient().search_registered_models(max_results=20))
         names = ", ".join(model.name for model in found)
         known = f"registered are {names}" if names else "none is registered yet; `rareflow tune` makes one"
         reason = re.sub(r"\s+", " ", str(err))[:300]

@@ -66,10 +66,13 @@ def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
                 _open_database(uri)
             mlflow.set_tracking_uri(uri)
             artifacts = _select(experiment)
-        except ValueError as err:  # of a variable of MLflow's that is to be a number
+        except ValueError as err:  # of an address, or of a variable of MLflow's that is to be a number
+            secret = without_secrets(uri) != uri
+            reason = "it cannot be read" if secret else str(err)
             raise StoreError(
-                f"MLflow cannot use its settings ({err}); mend or unset the environment variable"
-            ) from err
+                f"MLflow cannot use the address {without_secrets(uri)!r}, or a setting of its own "
+                f"({reason}); mend MLFLOW_TRACKING_URI, or the variable that is named"
+            ) from (None if secret else err)
         except (ImportError, MlflowException, OSError, SQLAlchemyError) as err:
             # The cause quotes the whole URI, so it is shown only where that holds no secret.
             secret = without_secrets(uri) != uri
@@ -81,25 +84,28 @@ def prepare_store(experiment: str | None, *, uri: str | None = None) -> str:
 def prepare_registry() -> None:
     """Ask a registry (``MLFLOW_REGISTRY_URI``) that is another store than the tracking one for a first word.
 
-    Call `prepare_store` before, and this where a model is to be registered hours later.
+    Call it before `prepare_store`, where a model is to be registered hours later.
 
     Raises
     ------
     StoreError
         If it does not answer within seconds, or refuses.
     """
+    quiet()
     uri = str(mlflow.get_registry_uri())
     if uri == mlflow.get_tracking_uri():
         return
     with first_word():
         try:
-            MlflowClient().search_registered_models(max_results=1)
-        except (ImportError, MlflowException, OSError, SQLAlchemyError) as err:
+            if _is_database(uri):
+                _open_database(uri)
+            MlflowClient(uri, uri).search_registered_models(max_results=1)
+        except (ImportError, MlflowException, OSError, SQLAlchemyError, ValueError) as err:
             where = without_secrets(uri)
             cause = type(err.__context__ or err).__name__
             raise StoreError(
-                f"the model registry {where!r} does not answer or refuses ({cause}); start it, or unset "
-                "MLFLOW_REGISTRY_URI to register in the tracking store"
+                f"the model registry {where!r} does not answer or refuses ({cause}); start it, mend "
+                "MLFLOW_REGISTRY_URI, or unset it to register in the tracking store"
             ) from (err if where == uri else None)
 
 

@@ -28,6 +28,8 @@ from rareflow.tracking.searching import every_run
 from rareflow.tracking.spooling.spool import MODEL_TAG, PARENT_TAG, RUN_TAG, SERVER_TAG
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from mlflow.entities import Run
 
     from rareflow.tracking.spooling.spool import Spool
@@ -35,7 +37,9 @@ if TYPE_CHECKING:
 __all__ = ["Uploaded", "remove", "upload", "uploaded_models"]
 
 _URI_TAG = "rareflow.spool.model.uri"  # of the generator that became the run's model
-_OURS = {RUN_TAG, SERVER_TAG, MODEL_TAG, _URI_TAG}
+_OTHERS_TAG = "rareflow.spool.models"  # those that the server's run had before, of another process
+_OURS = {RUN_TAG, SERVER_TAG, MODEL_TAG, _URI_TAG, _OTHERS_TAG}
+_ERROR = "error.txt"
 
 
 @dataclass(frozen=True)
@@ -67,18 +71,10 @@ def upload(spool: Spool, server: MlflowClient) -> Uploaded:
             strangers.append(run.data.tags[SERVER_TAG])
             continue
         held = server.get_run(run_id)
-        is_newer = _is_taken_up(held, run)
-        _upload_entities(server, held, local, run, is_newer=is_newer)
-        artifacts = spool.artifacts(run.info.run_id)
-        if is_newer:
-            _add_artifacts(server, run_id, artifacts)
-        elif artifacts.is_dir():
-            server.log_artifacts(run_id, str(artifacts))
-        if MODEL_TAG in run.data.tags:
-            local.set_tag(run.info.run_id, _URI_TAG, _log_model(server, run_id, spool, run))
-        if not is_newer:
-            ended = run.info.status != "RUNNING"
-            server.set_terminated(run_id, run.info.status if ended else "KILLED", run.info.end_time)
+        if _is_taken_up(held, run):
+            _add(server, held, spool, local, run)
+        else:
+            _complete(server, held, spool, local, run)
         local.delete_run(run.info.run_id)
         done += 1
     return Uploaded(done, tuple(dict.fromkeys(strangers)))
@@ -141,17 +137,41 @@ def _find(server: MlflowClient, experiment: str, run: Run) -> str | None:
 def _is_taken_up(held: Run, run: Run) -> bool:
     """Tell whether the server's run was gone on with by another process than the one that spooled it."""
     ours, theirs = run.data.tags, held.data.tags
-    return any(ours[tag] != theirs.get(tag) for tag in (HOST_TAG, PROCESS_TAG, BIRTH_TAG) if tag in ours)
+    process = (HOST_TAG, PROCESS_TAG, BIRTH_TAG)
+    return any(ours[tag] != theirs.get(tag, ours[tag]) for tag in process if tag in ours)
+
+
+def _complete(server: MlflowClient, held: Run, spool: Spool, local: MlflowClient, run: Run) -> None:
+    """Upload all that a spooled run holds, and its end."""
+    run_id = str(held.info.run_id)
+    _upload_entities(server, held, local, run)
+    if (artifacts := spool.artifacts(run.info.run_id)).is_dir():
+        server.log_artifacts(run_id, str(artifacts))
+    if MODEL_TAG in run.data.tags:
+        _log_model(server, held, spool, local, run)
+    ended = run.info.status != "RUNNING"
+    server.set_terminated(run_id, run.info.status if ended else "KILLED", run.info.end_time)
+
+
+def _add(server: MlflowClient, held: Run, spool: Spool, local: MlflowClient, run: Run) -> None:
+    """Upload what a run lacks that another process has gone on with; the rest of it stays, its state too."""
+    run_id = str(held.info.run_id)
+    _upload_entities(server, held, local, run, kept=held.data.tags)
+    _add_artifacts(server, run_id, spool.artifacts(run.info.run_id))
+    if MODEL_TAG in run.data.tags:
+        _log_model(server, held, spool, local, run, is_newer=True)
+        # To log a model makes the run active, and ends it.
+        if held.info.status == "RUNNING":
+            server.update_run(run_id, "RUNNING")
+        else:
+            server.set_terminated(run_id, held.info.status, held.info.end_time)
 
 
 def _upload_entities(
-    server: MlflowClient, held: Run, local: MlflowClient, run: Run, *, is_newer: bool
+    server: MlflowClient, held: Run, local: MlflowClient, run: Run, *, kept: Collection[str] = ()
 ) -> None:
-    """Upload tags, parameters that the server lacks, metrics with their history, and data sets.
-
-    Of a run that `is_newer` than the spool the tags that it has stay.
-    """
-    run_id, kept = str(held.info.run_id), held.data.tags if is_newer else {}
+    """Upload tags but for those that are kept, parameters that lack, metrics with their history, tables."""
+    run_id = str(held.info.run_id)
     params = [Param(key, value) for key, value in run.data.params.items() if key not in held.data.params]
     tags = [RunTag(key, value) for key, value in _tags(run).items() if key not in kept]
     metrics = [point for key in run.data.metrics for point in local.get_metric_history(run.info.run_id, key)]
@@ -167,31 +187,41 @@ def _upload_entities(
 
 
 def _add_artifacts(server: MlflowClient, run_id: str, folder: Path) -> None:
-    """Upload the files of a folder whose names the server's run does not have."""
+    """Upload the files of a folder whose names the run does not have, but for an error's traceback."""
     for place, _, names in os.walk(folder):
         where = Path(place).relative_to(folder).as_posix()
         within = None if where == "." else where
-        held = {artifact.path for artifact in server.list_artifacts(run_id, within)}
+        held = {_ERROR, *(artifact.path for artifact in server.list_artifacts(run_id, within))}
         for name in sorted(names):
             if (name if within is None else f"{within}/{name}") not in held:
                 server.log_artifact(run_id, str(Path(place, name)), within)
 
 
-def _log_model(server: MlflowClient, run_id: str, spool: Spool, run: Run) -> str:
+def _log_model(
+    server: MlflowClient,
+    held: Run,
+    spool: Spool,
+    local: MlflowClient,
+    run: Run,
+    *,
+    is_newer: bool = False,
+) -> None:
     """Log the generator that was to become the run's model, unless an upload that was cut off has done so.
 
-    Returns
-    -------
-    str
-        Its URI.
+    Models that a run had before the first upload are another process's if the run `is_newer` than the spool.
     """
-    experiment = server.get_run(run_id).info.experiment_id
-    for model in server.search_logged_models([experiment], filter_string=f"source_run_id = '{run_id}'"):
-        if model.status == "READY":
-            return str(model.model_uri)
-    generator = PortableGenerator.load(spool.model(run.info.run_id))
-    with mlflow.start_run(run_id=run_id, log_system_metrics=False):
-        return str(log_generator(generator, class_rows=json.loads(run.data.tags[MODEL_TAG])).model_uri)
+    own_id, experiment = run.info.run_id, held.info.experiment_id
+    found = server.search_logged_models([experiment], filter_string=f"source_run_id = '{held.info.run_id}'")
+    ready = {str(model.model_id): str(model.model_uri) for model in found if model.status == "READY"}
+    others = run.data.tags.get(_OTHERS_TAG, ",".join(["none", *ready]) if is_newer else "none")
+    local.set_tag(own_id, _OTHERS_TAG, others)
+    uri = next((ready[model_id] for model_id in ready.keys() - set(others.split(","))), None)
+    if uri is None:
+        generator = PortableGenerator.load(spool.model(own_id))
+        with mlflow.start_run(run_id=held.info.run_id, log_system_metrics=False):
+            model = log_generator(generator, class_rows=json.loads(run.data.tags[MODEL_TAG]))
+        uri = str(model.model_uri)
+    local.set_tag(own_id, _URI_TAG, uri)
 
 
 def _tags(run: Run) -> dict[str, str]:

@@ -41,7 +41,7 @@ def check_writable(out: str) -> Path:
             f"--out {out!r} cannot be written: {str(path.parent)!r} must be a folder and {out!r} a file in it"
         )
     try:
-        with tempfile.TemporaryFile(dir=path.resolve().parent):  # where a link leads
+        with tempfile.TemporaryFile(dir=_target(path).parent):
             pass
     except OSError as err:
         raise StoreError(
@@ -67,7 +67,7 @@ def check_not_read(path: Path, stream: Stream, data: str) -> None:
     """
     if path.resolve() in {part.path.resolve() for part in stream.source.parts}:
         raise ConfigError(f"--out {str(path)!r} is a file that --data names; give --out another name")
-    if is_named(data, path):
+    if is_named(data, path) or is_named(data, _target(path)):
         raise ConfigError(
             f"--out {str(path)!r} would be among the files of --data {data!r} from then on; give --out "
             "another folder or name"
@@ -142,9 +142,14 @@ def write_text(text: str, path: Path) -> None:
     _atomically(path, lambda scratch: scratch.write_text(text, encoding="utf-8"))
 
 
+def _target(path: Path) -> Path:
+    """Give the file that is written: the one that a link leads to, so that the link stays."""
+    return Path(os.path.realpath(path))
+
+
 def _atomically(path: Path, write: Callable[[Path], object]) -> None:
     """Write beside the target, then rename: what stood there stays whole until the new file is."""
-    target = path.resolve()  # a link stays
+    target = _target(path)
     scratch = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         write(scratch)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 from sqlalchemy.exc import DatabaseError
 
 from rareflow.errors import StoreError
@@ -15,6 +17,11 @@ from rareflow.tracking.outage import ask
 from rareflow.tracking.spooling.spool import SERVER_TAG, Spool
 from rareflow.tracking.store import current_uri, prepare_store
 from rareflow.tracking.upload import remove, upload, uploaded_models
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from mlflow.entities import Run
 
 __all__ = ["run"]
 
@@ -51,20 +58,16 @@ def run(folder: str) -> str:
         ) from err
     try:
         return _upload(spool, folder)
-    except DatabaseError as err:
-        raise StoreError(
-            f"the spool {folder!r} cannot be read ({str(err.orig).partition(chr(10))[0]}); give with --spool "
-            "the folder that the command spoke of, as it left it"
-        ) from err
     finally:
         os.close(lock)
 
 
 def _upload(spool: Spool, folder: str) -> str:
     is_set = mlflow.tracking.is_tracking_uri_set()
-    if not spool.runs(spool.client()):  # a sync was cut off when all was uploaded
+    runs = _runs(spool, folder)
+    if not runs:  # a sync was cut off when all was uploaded
         return _removed(spool, f"All runs were uploaded before; {folder} is removed.", is_set=is_set)
-    uri = prepare_store(None, uri=_server(spool, folder))
+    uri = prepare_store(None, uri=_server(runs, folder))
     server = MlflowClient(uri)
     uploaded = ask(uri, lambda: upload(spool, server))
     if uploaded.strangers:
@@ -93,11 +96,23 @@ def _removed(spool: Spool, text: str, *, is_set: bool) -> str:
     return "\n".join([text, *uses])
 
 
-def _server(spool: Spool, folder: str) -> str:
+def _runs(spool: Spool, folder: str) -> list[Run]:
+    """Give the runs that are to be uploaded, or say that the spool is none."""
+    try:
+        return spool.runs(spool.client())
+    except (DatabaseError, MlflowException) as err:
+        reason = str(getattr(err, "orig", err)).partition("\n")[0]
+        raise StoreError(
+            f"the spool {folder!r} cannot be read ({reason}); give with --spool the folder that the command "
+            "spoke of, as it left it"
+        ) from err
+
+
+def _server(runs: Sequence[Run], folder: str) -> str:
     """Give the store that MLflow was told here, else the one that went away."""
     if mlflow.tracking.is_tracking_uri_set():
         return current_uri()
-    told = {str(run.data.tags[SERVER_TAG]) for run in spool.runs(spool.client())}
+    told = {str(run.data.tags[SERVER_TAG]) for run in runs}
     if len(told) != 1 or "***" in (uri := min(told)):
         raise StoreError(
             f"the spool {folder!r} is for {' and '.join(sorted(told))}; set "

@@ -7,8 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import mlflow
-
 from rareflow.databases import sqlite_file
 from rareflow.errors import ConfigError, StoreError
 from rareflow.redaction import without_secrets
@@ -142,8 +140,8 @@ def _open(task: Task, settings: Settings, how: StudySettings) -> tuple[optuna.St
     study = open_study(how.storage, how.study_name or task.name, seed=settings.seed)
     try:
         _claim(study, task.facts)
-        uri = prepare_store(settings.experiment)
         prepare_registry()
+        uri = prepare_store(settings.experiment)
     except StoreError:
         if new_file:
             Path(new_file).unlink()
@@ -248,13 +246,11 @@ def _register(
     if spooled_runs(parent.id):
         return None
     say("Registering the generator ...")
-    registry = str(mlflow.get_registry_uri())  # by MLFLOW_REGISTRY_URI another store
     try:
-        model = ask(uri, lambda: log_generator(generator, class_rows=winner.candidate.class_rows))
         return ask(
-            registry,
+            uri,
             lambda: register(
-                model,
+                log_generator(generator, class_rows=winner.candidate.class_rows),
                 f"rareflow-{task.table.name}",
                 val_macro_f1=winner.val_macro_f1,
                 data_digest=task.table.digest,
@@ -264,7 +260,7 @@ def _register(
             ),
         )
     except ServerAwayError as err:
-        if err.uri != uri:
+        if err.uri != uri:  # a registry of its own
             raise
         parent.spooled()  # so that the command says it, whether or not the server is back by its end
         return None
