@@ -8,6 +8,7 @@ import torch
 
 from rareflow.generators.checkpoint import Checkpoint
 from rareflow.generators.estimators import VAEWGANGP, fit_together
+from rareflow.generators.recording import is_recorded
 from rareflow.generators.together import Together
 from rareflow.generators.training_config import ARCHITECTURES
 from tests.generators.test_together import TINY, training
@@ -35,8 +36,10 @@ def same(one, other):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_recorded_turns_train_to_the_bits_of_turns_one_by_one(architecture, precision, monkeypatch):
+    monkeypatch.delenv("RAREFLOW_CUDA_GRAPHS", raising=False)
     config = dataclasses.replace(LONGER, architecture=architecture, precision=precision)
     recorded, plain = (training(0, config, device=CUDA) for _ in range(2))
+    assert is_recorded(recorded.source)
     list(recorded)
     monkeypatch.setenv("RAREFLOW_CUDA_GRAPHS", "0")
     list(plain)
@@ -99,10 +102,9 @@ def test_a_fit_that_was_stopped_ends_with_the_same_generator(tmp_path):
     assert again.sample(1, 20, random_state=0).equals(whole.sample(1, 20, random_state=0))
 
 
-def test_a_generator_fitted_there_is_used_without_it(monkeypatch):
-    X, y = table(0)
-    one, other = (VAEWGANGP(**SMALL, random_state=0).fit(X, y) for _ in range(2))
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+def test_a_generator_fitted_there_is_used_without_it_and_is_the_same_each_time():
+    one, other = (VAEWGANGP(**SMALL, random_state=0).fit(*table(0)) for _ in range(2))
+    assert {type(tensor) for tensor in one.generator_.tensors.values()} == {np.ndarray}
     assert one.sample(2, 50, random_state=0).equals(other.sample(2, 50, random_state=0))
 
 
