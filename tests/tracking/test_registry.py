@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import psutil
 import pytest
@@ -20,9 +21,11 @@ from mlflow import MlflowClient
 
 from rareflow.errors import StoreError
 from rareflow.generators import portable
+from rareflow.generators.estimators import VAEWGANGP
 from rareflow.tracking import registry
 from rareflow.tracking.outage import ServerAwayError
-from rareflow.tracking.registry import load_generator, register
+from rareflow.tracking.registry import load_generator, log_generator, register
+from rareflow.tracking.runs import parent_run
 from tests.tracking.models import CLASS_ROWS, NAME, plant
 
 
@@ -159,7 +162,8 @@ def test_a_model_that_cannot_be_loaded_is_refused_with_the_names_that_can(uri):
         load_generator(uri)
     text = str(caught.value)
     assert text.startswith(f"--model {uri!r} cannot be loaded (")
-    assert NAME in text.partition("in this tracking store registered are ")[2].split(", ")
+    known = text.partition("in this tracking store registered are ")[2].split(", ")
+    assert {name for name in known if re.fullmatch(f"models:/{NAME}(@.+|/2)", name)}
     assert "\n" not in text
 
 
@@ -229,7 +233,7 @@ def test_the_requirements_are_exact_and_hold_neither_rareflow_nor_a_local_build(
 def test_the_signature_takes_counts_by_label_and_gives_the_tables_columns(logged):
     signature = logged[1].signature
     assert [(spec["name"], spec["type"]) for spec in signature.inputs.to_dict()] == [
-        ("label", "string"),
+        ("label", "any"),
         ("count", "any"),
     ]
     assert [(spec.name, spec.type.name) for spec in signature.outputs] == [
@@ -244,6 +248,18 @@ def test_the_signature_takes_counts_by_label_and_gives_the_tables_columns(logged
         ("seed", "long", None),
         ("temperature", "double", 1.0),
     ]
+
+
+@pytest.mark.usefixtures("store")
+def test_numbers_that_are_labels_are_asked_for_as_they_are_counted():
+    y = pd.Series([0, 1] * 8, name="attack")
+    fitted = VAEWGANGP(steps=1, hidden_dim=8, random_state=0).fit(pd.DataFrame({"a": np.arange(16.0)}), y)
+    with parent_run("numbers"):
+        made = log_generator(fitted.generator_, class_rows={})
+    model = mlflow.pyfunc.load_model(made.model_uri)
+    counts = y.value_counts().rename_axis("label").reset_index()
+    for wanted in (counts, counts.astype({"label": str}), {"label": [0, 1], "count": [8, 8]}):
+        assert model.predict(wanted)["attack"].value_counts().to_dict() == {0: 8, 1: 8}
 
 
 ELSEWHERE = """\
@@ -361,7 +377,8 @@ def test_eight_clients_at_once_each_get_what_they_asked_for(address):
         ("NMRI", -1, "count of label='NMRI' must be a whole number from 0 to"),
         ("NMRI", 1.5, "count of label='NMRI' must be a whole number from 0 to 9223372036854775807, not 1.5"),
         ("NMRI", 10**30, f"count of label='NMRI' must be a whole number from 0 to {2**63 - 1}, not 1000"),
-        ("NMRI", "3", f"count of label='NMRI' must be a whole number from 0 to {2**63 - 1}, not 3"),
+        ("NMRI", "3", f"count of label='NMRI' must be a whole number from 0 to {2**63 - 1}, not '3'"),
+        (None, 1, "label=nan is not a class of this generator"),
         ("NMRI", None, "count"),
         ("NMRI", 40_001, "the counts ask for 40,001 rows, more than max_rows=40000; ask for fewer at a time"),
     ],

@@ -494,8 +494,9 @@ class PortableGenerator:
             raise ValueError(f"temperature must be a number from 0 to {HOTTEST:.0f}, not {temperature=}")
         whole = _as_whole(count)
         if whole is None or whole > _MOST_COUNT:
+            shown = repr(count) if isinstance(count, str) else str(count)
             raise ValueError(
-                f"count of {label=} must be a whole number from 0 to {_MOST_COUNT}, not {count!s:.40}"
+                f"count of {label=} must be a whole number from 0 to {_MOST_COUNT}, not {shown:.40}"
             )
         return self.classes.index(label), whole
 

@@ -31,6 +31,7 @@ from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.spool import MODEL_TAG
 
 if TYPE_CHECKING:
+    from mlflow.entities.model_registry import RegisteredModel
     from mlflow.models.model import ModelInfo
 
     from rareflow.tracking.runs import Run
@@ -144,9 +145,9 @@ def _signature(generator: PortableGenerator) -> ModelSignature:
     """Describe counts by label in, the training table's columns out."""
     outputs = generator.table(pd.DataFrame({"label": generator.classes[:1], "count": [0]}))
     return ModelSignature(
-        # A server would cut 1.5 to a column of whole numbers down to 1, and "3" up to 3, before the model,
-        # which refuses both, hears of them.
-        inputs=Schema([ColSpec(DataType.string, "label"), ColSpec(AnyType(), "count")]),
+        # Of other types MLflow would cut 1.5 down to 1, read "3" as 3 and a label that is null as "None"
+        # before the model, which refuses all three, hears of it; and refuse numbers as labels, which it takes
+        inputs=Schema([ColSpec(AnyType(), "label"), ColSpec(AnyType(), "count")]),
         outputs=Schema([ColSpec(column_type(outputs[name].dtype), str(name)) for name in outputs.columns]),
         params=ParamSchema(
             [ParamSpec("seed", DataType.long, None), ParamSpec("temperature", DataType.double, 1.0)]
@@ -258,14 +259,20 @@ def load_generator(uri: str, *, sha256: str | None = None) -> Loaded:
         return ask(store, lambda: _load(uri, sha256))
     except ServerAwayError:
         raise
-    except (MlflowException, StoreError, OSError, AttributeError, ValueError) as err:
+    except (MlflowException, StoreError, ImportError, OSError, AttributeError, ValueError) as err:
         found = ask(store, lambda: MlflowClient().search_registered_models(max_results=20))
-        names = ", ".join(model.name for model in found)
+        names = ", ".join(name for model in found for name in _uris(model))
         known = f"registered are {names}" if names else "none is registered yet; `rareflow tune` makes one"
         reason = re.sub(r"\s+", " ", str(err))[:300]
         raise StoreError(
             f"--model {uri!r} cannot be loaded ({reason}); in this tracking store {known}"
         ) from err
+
+
+def _uris(model: RegisteredModel) -> list[str]:
+    """Give what loads a registered model: its aliases, or its last version where it has none."""
+    last = [f"models:/{model.name}/{version.version}" for version in model.latest_versions[-1:]]
+    return [f"models:/{model.name}@{alias}" for alias in model.aliases] or last or [model.name]
 
 
 def _load(uri: str, sha256: str | None) -> Loaded:
