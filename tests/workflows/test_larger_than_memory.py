@@ -90,3 +90,11 @@ def test_train_works_on_a_sample_and_augment_on_every_row(table, caplog):
     counts = files["whole"]["result"].value_counts()
     assert counts.min() == min(100, largest)
     assert f"Wrote {len(files['whole']):,} rows" in ended.out
+    assert not [line for line in ended.progress if "other units" in line]
+
+    made = pd.read_parquet("made.parquet")
+    made.assign(setpoint=made["setpoint"] * 1e9).to_parquet("units.parquet")
+    words = ("--label", "result", "--class-rows", 100, "--out", "apart.parquet")
+    ended = rareflow("augment", "--data", "units.parquet", "--model", model, *words)
+    (line,) = [line for line in ended.progress if "other units" in line]
+    assert "Column 'setpoint' is from " in line

@@ -82,19 +82,49 @@ def run(
     by_class = loaded.class_rows if class_rows is None else dict.fromkeys(stream.class_counts, class_rows)
     counts = new_rows(stream.class_counts, by_class)
     rows = len(stream) + sum(counts.values())
+    own, new = _Extent(), _Extent()
     with (
         batches_on_cluster(loaded, uri=uri, scheduler=scheduler)
         if launcher == "dask"
         else nullcontext(loaded.generator.batches)
     ) as batches:
-        forged = (frame[list(dtypes)] for frame in _forged(counts, batches, seed))
+        forged = (frame[list(dtypes)] for frame in new.watch(_forged(counts, batches, seed)))
         parts = [
-            _formed(stream.frames(), dtypes, mark, is_forged=False),
+            _formed(own.watch(stream.frames()), dtypes, mark, is_forged=False),
             _formed(forged, dtypes, mark, is_forged=True),
         ]
         frames = tell_rows(chain.from_iterable(parts), rows)
         write_frames(map(defused, frames) if csv_safe else frames, path)
+    for line in own.apart(new):
+        say(line)
     return f"{_class_lines(stream.class_counts, counts)}\nWrote {rows:,} rows to {path}"
+
+
+class _Extent:
+    """The least and the largest number of each column in frames that pass."""
+
+    def __init__(self) -> None:
+        self._ends: dict[str, tuple[float, float]] = {}
+
+    def watch(self, frames: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        """Pass frames on."""
+        for frame in frames:
+            numbers = frame.select_dtypes("number")
+            for name, low, high in zip(numbers.columns, numbers.min(), numbers.max(), strict=True):
+                if pd.notna(low):
+                    least, most = self._ends.get(str(name), (low, high))
+                    self._ends[str(name)] = min(least, low), max(most, high)
+            yield frame
+
+    def apart(self, forged: _Extent) -> Iterator[str]:
+        """Give a line for each column whose forged numbers all lie beyond those that passed here."""
+        for name, (low, high) in forged._ends.items():
+            least, most = self._ends.get(name, (low, high))
+            if high < least or most < low:
+                yield (
+                    f"Column {name!r} is from {least:g} to {most:g} in the table, from {low:g} to {high:g} "
+                    "in forged rows: has the table other units than the one that the generator learned from?"
+                )
 
 
 def _forged(
