@@ -229,6 +229,7 @@ def test_a_test_file_with_other_values_than_numbers_is_refused_before_any_work(f
     assert "column 'length' holds bool in the test file and int64 in the training table" in line
 
 
+@pytest.mark.fault
 def test_a_table_does_not_change_where_its_card_cannot_be_written(folder, monkeypatch):
     words = ("prepare", "--rows", 300, "--out", "old.csv")
     (folder / "old.csv").write_text("old")
@@ -450,6 +451,7 @@ def test_an_error_of_our_own_is_one_line_too_and_fails(monkeypatch):
     assert ended.said == ["rareflow: ZeroDivisionError: one two (run again with --debug to see where)"]
 
 
+@pytest.mark.fault
 @pytest.mark.parametrize(
     "error",
     [
