@@ -122,7 +122,7 @@ def _name(silence: requests.RequestException) -> str:
 
 
 def _addressee(silence: requests.RequestException, servers: Sequence[str]) -> str | None:
-    """Give the server that was asked; the only one where it is not said, ``None`` if it was none of them."""
+    """Give the server that was asked; the first where it is not said, ``None`` if it was none of them."""
     url = getattr(silence.request, "url", None)
     if url is None:
         return servers[0]

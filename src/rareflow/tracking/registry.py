@@ -146,7 +146,7 @@ def _signature(generator: PortableGenerator) -> ModelSignature:
     outputs = generator.table(pd.DataFrame({"label": generator.classes[:1], "count": [0]}))
     return ModelSignature(
         # Of other types MLflow would cut 1.5 down to 1, read "3" as 3 and a label that is null as "None"
-        # before the model, which refuses all three, hears of it; and refuse numbers as labels, which it takes
+        # before the model, which refuses all three, hears of it. It would refuse numbers as labels.
         inputs=Schema([ColSpec(AnyType(), "label"), ColSpec(AnyType(), "count")]),
         outputs=Schema([ColSpec(column_type(outputs[name].dtype), str(name)) for name in outputs.columns]),
         params=ParamSchema(
