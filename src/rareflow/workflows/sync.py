@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import DatabaseError
 
 from rareflow.errors import StoreError
 from rareflow.redaction import without_secrets
@@ -99,9 +99,10 @@ def _removed(spool: Spool, text: str, *, is_set: bool) -> str:
 def _runs(spool: Spool, folder: str) -> list[Run]:
     """Give the runs that are to be uploaded, or say that the spool is none."""
     try:
+        spool.check()
         return spool.runs(spool.client())
-    except (DatabaseError, MlflowException) as err:
-        reason = str(getattr(err, "orig", err)).partition("\n")[0]
+    except (sqlite3.DatabaseError, MlflowException) as err:
+        reason = str(err).partition("\n")[0]
         raise StoreError(
             f"the spool {folder!r} cannot be read ({reason}); give with --spool the folder that the command "
             "spoke of, as it left it"

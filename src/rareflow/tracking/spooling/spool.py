@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
-from contextlib import suppress
+import sqlite3
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,17 @@ class Spool:
     def exists(self) -> bool:
         """Say whether there is one."""
         return self._database.exists()
+
+    def check(self) -> None:
+        """Read the database: one that is none MLflow would try again for minutes.
+
+        Raises
+        ------
+        sqlite3.DatabaseError
+            If it cannot be read.
+        """
+        with closing(sqlite3.connect(self._database)) as database:
+            database.execute("SELECT name FROM sqlite_master")
 
     def client(self) -> MlflowClient:
         """Give a client of the store, made if it is new; hold the lock."""
