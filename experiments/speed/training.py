@@ -135,14 +135,8 @@ def gemm(rows: int, hidden: int, dtype: torch.dtype, device: torch.device = CPU)
 
     c = a @ b
     products()
-    return (
-        100
-        * turns_per_second(products, 0.3 if device.type == "cuda" else SECONDS)
-        * 6
-        * rows
-        * hidden**2
-        / 1e9
-    )
+    rate = turns_per_second(products, 0.3 if device.type == "cuda" else SECONDS)
+    return 100 * rate * 6 * rows * hidden**2 / 1e9
 
 
 def critic_gflop(rows: int, width: int, hidden: int) -> float:
