@@ -166,3 +166,19 @@ def test_any_table_is_filtered_and_sampled_within_its_observed_range(table, labe
                 given = rows[name].dropna()
                 assert given.between(table[name].min(), table[name].max()).all()
                 assert table[name].isna().any() or len(given) == 40
+
+
+@pytest.mark.parametrize("snap", SNAPS)
+def test_a_class_that_is_drawn_on_straight_lines_has_no_noise_and_rows_between_two_real_ones(snap):
+    rng = np.random.default_rng(0)
+    generator = generator_of(
+        pd.DataFrame(rng.normal(size=(20, 3)), columns=list("abc")), pd.Series(["only"] * 20), snap=snap
+    )
+    generator.spec["classes"][0]["straight"] = True
+    rows = generator.sample("only", 300, seed=1, temperature=0.0).to_numpy()
+    assert (rows == generator.sample("only", 300, seed=1, temperature=9.0).to_numpy()).all()
+    real = generator.tensors["anchors.raw"]
+    p, q = real[:, None, None], real[None, :, None]  # every pair of real rows, beside every forged one
+    way = np.linalg.norm(rows - p, axis=-1) + np.linalg.norm(rows - q, axis=-1)
+    assert (way - np.linalg.norm(p - q, axis=-1)).min(axis=(0, 1)).max() < 1e-9
+    assert np.isin(rows, real).all() == (snap == "observed")

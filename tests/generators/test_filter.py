@@ -5,7 +5,7 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from rareflow.generators import filter as forests
 from rareflow.generators.filter import fit_forest, forest_arrays
-from rareflow.generators.portable import SNAPS, Draw, PortableGenerator, forest_features
+from rareflow.generators.portable import SAMPLING_MODES, SNAPS, Draw, PortableGenerator, forest_features
 from tests.generators.tables import mixed, untrained
 
 X, Y = mixed()
@@ -248,3 +248,38 @@ def test_rows_that_leave_the_vote_early_are_judged_as_if_every_tree_had_voted(sp
         expected = votes[:, own] >= np.delete(votes, own, axis=1).max(axis=1)
         assert (walker._is_own(draw, own) == expected).all()
         assert spread == 1 or 0 < expected.mean() < 1
+
+
+def rarer(rows, *, noise, **sampling):
+    """A generator of a common class, two of 60 rows, and one of fewer, in a corner of `like`'s ground."""
+    rng = np.random.default_rng(0)
+    labels = pd.Series(["normal"] * 300 + ["like"] * 60 + ["other"] * 60 + ["few"] * rows, name="attack")
+    table = pd.DataFrame(rng.normal(size=(len(labels), 3)), columns=list("abc"))
+    table.loc[labels == "normal", "a"] -= 20
+    table.loc[labels == "other", "a"] += 20
+    table.loc[labels == "few", "b"] = 3 + 0.1 * rng.random(rows)
+    return untrained(table, labels, **{"mode": "crossover", "filter": True, "noise": noise} | sampling)[0]
+
+
+def on_lines(generator):
+    return [entry["name"] for entry in generator.spec["classes"] if entry["straight"]]
+
+
+def test_a_class_rarer_than_its_like_is_drawn_on_straight_lines_where_noise_makes_its_rows_doubtful():
+    assert on_lines(rarer(10, noise=5.0)) == ["few"]
+    assert on_lines(rarer(10, noise=0.0)) == []
+
+
+def test_a_class_that_has_as_many_rows_as_its_like_keeps_its_noise():
+    assert on_lines(rarer(44, noise=5.0)) == ["few"]
+    assert on_lines(rarer(45, noise=5.0)) == []  # three quarters of 60
+
+
+@pytest.mark.parametrize("how", [{"mode": mode} for mode in SAMPLING_MODES[:-1]] + [{"filter": False}])
+def test_no_class_is_drawn_on_straight_lines_in_another_mode_or_without_a_filter(how):
+    assert on_lines(rarer(10, noise=5.0, **how)) == []
+
+
+@pytest.mark.parametrize("labels", [["only"] * 120, ["a", "b"] * 60, ["a"] * 100 + ["b"] * 19 + ["c"]])
+def test_no_class_of_one_row_nor_one_without_its_like_is_drawn_on_straight_lines(labels):
+    assert on_lines(untrained(X, pd.Series(labels, name="attack"), mode="crossover", filter=True)[0]) == []

@@ -62,6 +62,7 @@ def at(spec, place):
         ("label.dtype", "U900000000", "spec.label.dtype holds"),
         ("classes", [], "spec has no class"),
         ("classes.0.anchors", [0, 10**12], "class 'common' has the rows 0 to 1000000000000 of 120"),
+        ("classes.0.straight", "yes", "spec.classes[0].straight holds 'yes'"),
         ("classes.0.anchors", [0], "spec.classes[0].anchors holds '[0]'"),
         ("classes.0.anchors", [-1, 5], "spec.classes[0].anchors holds '[-1, 5]'"),
         ("layout.sizes", [10**15], "spec.layout.sizes holds"),

@@ -74,7 +74,7 @@ def assemble(
         "anchors.logvar": logvar,
         "anchors.neighbours": latent_neighbours(mu, spans, sampling["n_neighbors"]),
     }
-    spec = {
+    spec: dict[str, Any] = {
         "codec": codec.kind,
         "columns": _grouped(codec.columns, anchors, 1.0 / np.repeat(counts, counts)),
         "label": {
@@ -84,7 +84,7 @@ def assemble(
             **category_entry(labels),
         },
         "classes": [
-            {"name": str(value), "value": value, "anchors": span}
+            {"name": str(value), "value": value, "anchors": span, "straight": False}
             for value, span in zip(values.tolist(), spans, strict=True)
         ],
         "layout": {"scalars": codec.layout.scalars, "sizes": list(codec.layout.sizes)},
@@ -92,7 +92,11 @@ def assemble(
         "sampling": sampling,
     }
     if sampling["filter"]:
-        tensors |= fit_filter(PortableGenerator(spec, tensors), classes, int(seed.generate_state(1)[0]))
+        unfiltered = PortableGenerator(spec, tensors)
+        forests, is_straight = fit_filter(unfiltered, classes, int(seed.generate_state(1)[0]))
+        tensors |= forests
+        for entry, straight in zip(spec["classes"], is_straight.tolist(), strict=True):
+            entry["straight"] = straight
     return PortableGenerator(spec, tensors)
 
 

@@ -24,15 +24,17 @@ _HALVES = (RandomForestClassifier, ExtraTreesClassifier)  # of each forest's tre
 _TREES, _NUMBERS_TREES = 32, 16  # in a half of the first forest, of the second
 _DEPTH = 16
 _FEW = 20  # rows, of a class that the second forest does not judge
-_STRAIGHT_ROWS, _ALL_STRAIGHT_ROWS = 500, 50_000  # at most of each class and of all, for their head start
-_REFUSED = 0.1  # of them at most
+_JUDGED, _ALL_JUDGED = 500, 50_000  # rows at most of each class and of all, to see how they are judged
+_REFUSED = 0.1  # of those on straight lines at most
 _TIE = 1e-3  # of a vote: rows as clear as the last one that is kept are kept, in float32 too
+_RARER = 0.75  # of the median class's rows, the commonest left out, is fewer than its like have
+_DOUBT = 0.1  # of the lead on straight lines that crossed rows lack: they are doubtful
 
 
 def fit_filter(
     unfiltered: PortableGenerator, classes: NDArray[np.intp], seed: int
-) -> dict[str, NDArray[Any]]:
-    """Fit the filter's forests on the anchors and on forged rows, and give classes a head start of votes.
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.bool_]]:
+    """Fit the filter's forests on the anchors and on forged rows, and see what they say of each class.
 
     A class of n anchors beside a largest of m is grown to the square root of n m: a forest that saw ten rows
     of it would keep only what lies next to them.
@@ -42,6 +44,10 @@ def fit_filter(
     as many votes as nine tenths of its rows on straight lines between real ones need not to be refused; most
     need none. A class gets none if it loses its ground to a commonest class, where forged rows would be false
     alarms, or if its rows are drawn from the prior, which are not meant to lie between real ones.
+
+    A false alarm costs most where a class is rarer than its like. If such a class's crossed rows lead by
+    fewer votes than those on its straight lines, noise has carried them into doubtful ground: it is to be
+    drawn on the lines alone.
 
     The second forest tells the commonest classes from the others, by numbers and categories alone. To the
     first, all numbers of a column that are none of its spikes are one mode: what is forged among the numbers
@@ -59,10 +65,13 @@ def fit_filter(
 
     Returns
     -------
-    dict
-        Of both, as ``forest.classes.*`` and ``forest.numbers.*``, what `forest_arrays` gives; ``groups``, the
-        group of each class, among which the forest chooses, ``(C,)``; and ``head_start``, the votes that each
-        class begins with, ``(C,)``: as many as there are trees for one that it is not to judge.
+    tensors
+        Of both forests, as ``forest.classes.*`` and ``forest.numbers.*``, what `forest_arrays` gives;
+        ``groups``, the group of each class, among which the forest chooses, ``(C,)``; and ``head_start``,
+        the votes that each class begins with, ``(C,)``: as many as there are trees for one that it is not to
+        judge.
+    is_straight
+        Which classes are to be drawn on straight lines, ``(C,)``; none but of mode ``crossover``.
     """
     counts, rng = np.bincount(classes), np.random.default_rng(seed)
     wanted = np.sqrt(counts * float(counts.max())).round().astype(int) - counts
@@ -76,9 +85,21 @@ def fit_filter(
     features[:, _spiked(unfiltered)] = 0
     second = fit_forest(features, is_common[kinds], seed, _NUMBERS_TREES)
     group, is_spared = np.unique(is_common, return_inverse=True)[1], is_common | (counts < _FEW)
-    return _named("classes", first, np.arange(len(counts)), _head_start(first, unfiltered, counts, rng)) | (
+    head_start, is_straight = np.zeros(len(counts)), np.zeros(len(counts), bool)
+    rows = min(_JUDGED, 1 + _ALL_JUDGED // len(counts))
+    if unfiltered.spec["sampling"]["mode"] != "prior":
+        leads = [
+            _leads(first, unfiltered.draw_straight(index, rows, rng), index) for index in range(len(counts))
+        ]
+        head_start = np.array([_head_start(*each, is_common) for each in leads])
+    if unfiltered.spec["sampling"]["mode"] == "crossover":
+        for index in np.flatnonzero(_is_rarer(counts) & (counts > 1)).tolist():
+            crossed, _ = _leads(first, unfiltered.draw(index, rows, rng), index)
+            lead = leads[index][0].mean()
+            is_straight[index] = lead - crossed.mean() > _DOUBT * abs(lead)
+    return _named("classes", first, np.arange(len(counts)), head_start) | (
         _named("numbers", second, group, np.where(is_spared, 2 * _NUMBERS_TREES, 0))
-    )
+    ), is_straight
 
 
 def _named(
@@ -101,27 +122,26 @@ def _spiked(unfiltered: PortableGenerator) -> list[int]:
     ]
 
 
-def _head_start(
-    halves: list[Any],
-    unfiltered: PortableGenerator,
-    counts: NDArray[np.intp],
-    rng: np.random.Generator,
-) -> NDArray[np.float32]:
-    """Give the votes that each class begins with, ``(C,)``, from the classes' numbers of anchors."""
-    kinds, is_rare = len(counts), counts < counts.max()
-    if unfiltered.spec["sampling"]["mode"] == "prior":
-        return np.zeros(kinds, np.float32)
-    rows = min(_STRAIGHT_ROWS, 1 + _ALL_STRAIGHT_ROWS // kinds)
-    head_start = np.zeros(kinds, np.float32)
-    for index in range(kinds):
-        votes = _votes(halves, unfiltered.draw_straight(index, rows, rng))
-        own = votes[:, index].copy()
-        votes[:, index] = -1.0
-        leads, rivals = own - votes.max(axis=1), votes.argmax(axis=1)
-        lost_to_rare = is_rare[rivals[leads < _TIE]]
-        if 2 * lost_to_rare.sum() > len(lost_to_rare):
-            head_start[index] = max(_TIE - np.quantile(leads, _REFUSED), 0.0)
-    return head_start
+def _is_rarer(counts: NDArray[np.intp]) -> NDArray[np.bool_]:
+    """Tell which classes have fewer rows than their like, ``(C,)``: than the others but the commonest."""
+    like = counts[counts < counts.max()]
+    return counts < (_RARER * np.median(like) if len(like) else 0)
+
+
+def _head_start(leads: NDArray[np.float64], rivals: NDArray[np.intp], is_common: NDArray[np.bool_]) -> float:
+    """Give the votes that a class begins with, by what `_leads` says of its straight rows."""
+    lost = rivals[leads < _TIE]
+    if 2 * is_common[lost].sum() >= len(lost):
+        return 0.0
+    return max(_TIE - float(np.quantile(leads, _REFUSED)), 0.0)
+
+
+def _leads(halves: list[Any], draw: Draw, index: int) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+    """Give by how many votes each row's class leads the best other, and which that is, ``(N,)`` each."""
+    votes = _votes(halves, draw)
+    own = votes[:, index].copy()
+    votes[:, index] = -1.0
+    return own - votes.max(axis=1), votes.argmax(axis=1)
 
 
 def _votes(halves: list[Any], draw: Draw) -> NDArray[np.float64]:

@@ -365,7 +365,7 @@ class PortableGenerator:
         seed
             >= 0; the same seed gives the same bits; ``None`` draws afresh.
         temperature
-            Factor on the latent noise, 0..1e6.
+            Factor on the latent noise, 0..1e6; without effect on a class that is drawn on straight lines.
 
         Raises
         ------
@@ -534,16 +534,19 @@ class PortableGenerator:
     ) -> Draw:
         """Draw rows of one class, by its number, that no filter has seen.
 
-        Without `cross`, a row of mode ``crossover`` comes whole from one of its two sources.
+        Without `cross`, a row of mode ``crossover`` comes whole from one of its two sources. A class that the
+        filter's forests found too rare for noise is drawn on straight lines.
         """
-        own = slice(*self.spec["classes"][index]["anchors"])
+        entry = self.spec["classes"][index]
+        own, is_observed = slice(*entry["anchors"]), self.spec["sampling"]["snap"] == "observed"
         p, q = self._parents(own, count, rng)
         if own.stop - own.start == 1:
             return self._real(p)
+        if entry["straight"]:
+            return self._settle(self._straight(p, q, rng, is_observed=is_observed))
         draw = self._snap(self._codec_vectors(index, p, q, rng, temperature), own, p, q)
         if self.spec["sampling"]["mode"] == "crossover":
             near = self._neighbours(p, rng)  # not any row: a class's different attacks do not mix
-            is_observed = self.spec["sampling"]["snap"] == "observed"
             other = self._straight(near, self._neighbours(near, rng), rng, is_observed=is_observed)
             self._cross(draw, other, rng, is_whole=not cross)
         return self._settle(draw)
@@ -1245,7 +1248,7 @@ _SPEC_FORM = {
     "codec": CODECS,
     "columns": [_COLUMN],
     "label": {"name": _is_text, "dtype": is_dtype, "position": _is_whole},
-    "classes": [{"name": _is_text, "value": _is_scalar, "anchors": _is_span}],
+    "classes": [{"name": _is_text, "value": _is_scalar, "anchors": _is_span, "straight": _is_truth}],
     "layout": {"scalars": _is_whole, "sizes": [_is_positive]},
     "decoder": {"latent_dim": _is_positive, "hidden_dim": _is_positive},
     "sampling": {
