@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from optuna.trial import TrialState
 
-from rareflow.tracking.registry import load_generator
+from rareflow.tracking.loading import load_generator
 from tests.faults.cut import STAGES
 from tests.workflows.commands import rareflow, short_trainings, workplace
 

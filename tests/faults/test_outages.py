@@ -10,7 +10,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from rareflow.tracking.registry import load_generator
+from rareflow.tracking.loading import load_generator
 from rareflow.tracking.spooling.spool import SPOOL, Spool
 from rareflow.workflows import benchmark, evaluate, train, tune
 from rareflow.workflows.studying.trials import _TrialRun

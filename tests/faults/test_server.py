@@ -23,7 +23,8 @@ from rareflow.generators.estimators import VAEWGANGP
 from rareflow.tracking import active, runs
 from rareflow.tracking.environment import process_tags
 from rareflow.tracking.leftovers import sweep_children
-from rareflow.tracking.registry import load_generator, log_or_keep_generator
+from rareflow.tracking.loading import load_generator
+from rareflow.tracking.registry import log_or_keep_generator
 from rareflow.tracking.runs import child_run, parent_run
 from rareflow.tracking.spooling.spool import SPOOL, Spool, spooled_runs
 from rareflow.tracking.store import prepare_store

@@ -7,7 +7,8 @@ from mlflow import MlflowClient
 
 from rareflow.errors import StoreError
 from rareflow.tracking.artifacts import digest, fetch
-from rareflow.tracking.registry import load_generator, register
+from rareflow.tracking.loading import load_generator
+from rareflow.tracking.registry import register
 from tests.tracking.models import NAME, fetched
 
 pytestmark = pytest.mark.fault

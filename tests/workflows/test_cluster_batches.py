@@ -22,7 +22,8 @@ from rareflow.errors import ConfigError, StoreError
 from rareflow.generators import portable
 from rareflow.generators.estimators import VAEWGANGP
 from rareflow.tracking import registry
-from rareflow.tracking.registry import Loaded, log_generator
+from rareflow.tracking.loading import Loaded
+from rareflow.tracking.registry import log_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
 from rareflow.workflows import cluster, cluster_batches

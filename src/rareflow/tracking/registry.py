@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,33 +13,31 @@ import mlflow
 import numpy as np
 import pandas as pd
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.store.artifact.utils.models import get_model_name_and_version
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import AnyType
 
-from rareflow.errors import StoreError
 from rareflow.generators import portable
 from rareflow.generators.portable import PortableGenerator
-from rareflow.tracking.artifacts import digest, fetch, verify
+from rareflow.tracking.artifacts import digest, fetch
 from rareflow.tracking.datasets import column_type
 from rareflow.tracking.election import OPEN, Election
 from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.spool import MODEL_TAG
 
 if TYPE_CHECKING:
-    from mlflow.entities.model_registry import RegisteredModel
+    from collections.abc import Mapping
+
     from mlflow.models.model import ModelInfo
 
     from rareflow.tracking.runs import Run
 
 __all__ = [
+    "CLASS_ROWS",
     "MODEL_CARD",
     "RECOMMENDED",
-    "Loaded",
+    "SHA256",
     "Registered",
-    "load_generator",
     "log_generator",
     "log_or_keep_generator",
     "register",
@@ -53,8 +49,12 @@ MODEL_CARD = "model_card.md"
 RECOMMENDED = "recommended"
 """Tag of a version: ``true`` or ``false``, whether its study found that augmenting helps."""
 
-_SHA256 = "rareflow.sha256"
-_CLASS_ROWS = "class_rows"
+SHA256 = "rareflow.sha256"
+"""Tag of a version and of a logged model: the digest of its files."""
+
+CLASS_ROWS = "class_rows"
+"""Entry of a model's metadata: rows that a class is to have, real and forged together, by class."""
+
 _DESCRIPTION_CHARS = 5_000  # as MLflow's column has it: PostgreSQL refuses what is longer, SQLite does not
 _PACKAGES = ("mlflow", "numba", "numpy", "pandas", "safetensors", "threadpoolctl")
 
@@ -108,9 +108,9 @@ def log_generator(generator: PortableGenerator, *, class_rows: Mapping[str, int]
             signature=_signature(generator),
             input_example=(example, {"seed": 7, "temperature": 1.0}),
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _PACKAGES],
-            metadata={_CLASS_ROWS: dict(class_rows)},
+            metadata={CLASS_ROWS: dict(class_rows)},
         )
-    client.set_logged_model_tags(model.model_id, {_SHA256: _digest(model.model_uri)})
+    client.set_logged_model_tags(model.model_id, {SHA256: _digest(model.model_uri)})
     return model
 
 
@@ -188,7 +188,7 @@ def register(
         "val_macro_f1": repr(val_macro_f1),
         "data_digest": data_digest,
         "protocol": protocol,
-        _SHA256: _digest(model.model_uri),
+        SHA256: _digest(model.model_uri),
     }
     election = Election.open(client, name)
     made = mlflow.register_model(model.model_uri, name, tags={**tags, **own, OPEN: "open"})
@@ -209,99 +209,3 @@ def _description(card: str, run_id: str | None) -> str:
     last = f"\n\nThe card goes on: the whole of it is `{MODEL_CARD}` among the artifacts of run `{run_id}`.\n"
     # One character more than there is room for, which may be the line's end.
     return card[: _DESCRIPTION_CHARS - len(last) + 1].rpartition("\n")[0] + last
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A generator out of a store.
-
-    Parameters
-    ----------
-    generator
-        It, as the code that it was logged with makes it.
-    class_rows
-        Rows that a class is to have, real and forged together, by class; empty where none were logged.
-    uri
-        What loads it again: an alias has become its version.
-    sha256
-        The digest of its files.
-    is_recommended
-        Whether augmenting helped, as far as its study knows; True of one that was never in a study.
-    """
-
-    generator: PortableGenerator
-    class_rows: Mapping[str, int]
-    uri: str
-    sha256: str
-    is_recommended: bool = True
-
-
-def load_generator(uri: str, *, sha256: str | None = None) -> Loaded:
-    """Load a registered or logged generator.
-
-    Nothing of it is run before its files are what the store recorded of them.
-
-    Parameters
-    ----------
-    uri
-        Any MLflow model URI.
-    sha256
-        The digest that its files are to have besides, as `Loaded` has it; ``None``: any.
-
-    Raises
-    ------
-    StoreError
-        If there is no such model, it is none of rareflow's, or its files are not the recorded ones; the
-        message lists those that are registered.
-    """
-    store = str(mlflow.get_tracking_uri())
-    try:
-        return ask(store, lambda: _load(uri, sha256))
-    except ServerAwayError:
-        raise
-    except (MlflowException, StoreError, ImportError, OSError, AttributeError, ValueError) as err:
-        found = ask(store, lambda: MlflowClient().search_registered_models(max_results=20))
-        names = ", ".join(name for model in found for name in _uris(model))
-        known = f"registered are {names}" if names else "none is registered yet; `rareflow tune` makes one"
-        reason = re.sub(r"\s+", " ", str(err))[:300]
-        raise StoreError(
-            f"--model {uri!r} cannot be loaded ({reason}); in this tracking store {known}"
-        ) from err
-
-
-def _uris(model: RegisteredModel) -> list[str]:
-    """Give what loads a registered model: its aliases, or its last version where it has none."""
-    last = [f"models:/{model.name}/{version.version}" for version in model.latest_versions[-1:]]
-    return [f"models:/{model.name}@{alias}" for alias in model.aliases] or last or [model.name]
-
-
-def _load(uri: str, sha256: str | None) -> Loaded:
-    with TemporaryDirectory() as folder:
-        found, recorded, is_recommended = _resolve(uri)
-        files = fetch(found, folder)
-        for expected in (recorded, sha256):
-            verify(files, expected)
-        model = mlflow.pyfunc.load_model(str(files))
-        generator = model.unwrap_python_model().generator
-        found_sha256 = digest(files)
-    class_rows = (model.metadata.metadata or {}).get(_CLASS_ROWS, {})
-    return Loaded(generator, class_rows, found, found_sha256, is_recommended)
-
-
-def _resolve(uri: str) -> tuple[str, str | None, bool]:
-    """Give the URI that pins an alias to its version, the digest if one is recorded, and the study's word."""
-    client, is_recommended = MlflowClient(), True
-    if re.match("models:/+[^/@]+[/@]", uri):
-        name, number = get_model_name_and_version(client, uri)
-        version = client.get_model_version(name, number)
-        uri = f"models:/{name}/{number}"
-        is_recommended = version.tags.get(RECOMMENDED) != "false"
-        if recorded := version.tags.get(_SHA256):
-            return uri, recorded, is_recommended
-        logged = version.source  # of a version that another program registered
-    else:
-        logged = uri
-    if re.fullmatch("models:/+m-[^/@]+", logged):
-        recorded = client.get_logged_model(logged.rpartition("/")[2]).tags.get(_SHA256)
-        return uri, recorded, is_recommended
-    return uri, None, is_recommended

@@ -11,7 +11,7 @@ import pandas as pd
 from rareflow.data.columns import with_columns
 from rareflow.errors import ConfigError
 from rareflow.evaluation.balance import new_rows
-from rareflow.tracking.registry import load_generator
+from rareflow.tracking.loading import load_generator
 from rareflow.tracking.store import open_existing_store
 from rareflow.workflows.cluster import check_scheduler
 from rareflow.workflows.cluster_batches import batches_on_cluster

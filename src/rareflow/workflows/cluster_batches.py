@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 from rareflow.errors import ConfigError, StoreError
 from rareflow.redaction import redacted, without_secrets
 from rareflow.tracking.joining import visit_store
-from rareflow.tracking.registry import load_generator
+from rareflow.tracking.loading import load_generator
 from rareflow.workflows.cluster import connected, explained, strange
 from rareflow.workflows.progress import say
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from rareflow.generators.portable import PortableGenerator
-    from rareflow.tracking.registry import Loaded
+    from rareflow.tracking.loading import Loaded
 
 __all__ = ["batches_on_cluster"]
 

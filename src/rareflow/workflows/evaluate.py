@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from rareflow.evaluation.balance import new_rows
 from rareflow.evaluation.comparison import text_table
 from rareflow.tracking.leftovers import sweep_dead_runs
-from rareflow.tracking.registry import load_generator
+from rareflow.tracking.loading import load_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import open_existing_store, prepare_store
 from rareflow.workflows.matching import known_rows, match_generator, match_test_part
