@@ -3,6 +3,7 @@ from math import nan
 
 import pandas as pd
 import pytest
+from matplotlib.text import Text
 
 from rareflow.evaluation.benchmark_plots import class_figure, forest_figure, scarcity_figure
 from rareflow.evaluation.statistics import compare_each, scores_by_seed
@@ -114,7 +115,21 @@ def test_what_has_no_interval_is_never_filled_and_the_axis_does_not_speak_of_one
     axes = drawn(forest_figure(list(found.values()), "a title"))
     assert len(axes.collections) == 0
     assert axes.lines[1].get_markerfacecolor() == "white"
-    assert axes.get_xlabel() == "Difference of macro F1 in points, without an interval"
+    said = "Difference of macro F1 in points, without an interval"
+    assert axes.get_figure().get_supxlabel() == said
+
+
+def test_what_a_forest_says_below_is_within_the_figure_however_long_its_names_are():
+    name = "VAE-WGAN-GP (paper)"
+    scores = pd.DataFrame({name: [0.0] * 8, f"{name} once more": [1.0, 2, 3, 4, 5, 6, 7, 8]})
+    figure = forest_figure(against(scores, name), "a title")
+    figure.draw_without_rendering()
+    (below,) = figure.findobj(
+        lambda each: isinstance(each, Text) and each.get_text().startswith("Difference")
+    )
+    whole = figure.bbox.padded(1)
+    assert whole.contains(*below.get_window_extent().min)
+    assert whole.contains(*below.get_window_extent().max)
 
 
 def test_dollars_in_the_name_of_a_class_or_an_augmenter_are_no_formula():

@@ -96,7 +96,8 @@ def forest_figure(comparisons: Sequence[Paired], title: str) -> Figure:
     axes.set_ylim(len(comparisons) - 0.5, -0.5)
     has_intervals = not all(isnan(each.low) for each in comparisons)
     proof = "95 % interval (filled: p < 0.05 after Holm)" if has_intervals else "without an interval"
-    axes.set_xlabel(f"Difference of macro F1 in points, {proof}")
+    # Below the whole figure: long names at the left leave the axes too narrow for it.
+    figure.supxlabel(f"Difference of macro F1 in points, {proof}", fontsize="medium")
     axes.set_title(title)
     bare(axes)
     return literal(figure)

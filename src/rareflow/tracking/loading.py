@@ -22,7 +22,6 @@ from rareflow.tracking.registry import CLASS_ROWS, RECOMMENDED, SHA256
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import RegisteredModel
 
-
 __all__ = ["Loaded", "load_generator"]
 
 
