@@ -68,9 +68,9 @@ class VAEWGANGP(BaseEstimator):
         drawn again, a few times at most. One tells the classes apart; a class whose ground other rare ones
         share is judged more mildly, so that nine in ten rows between its real ones pass. The other keeps rare
         classes of 20 rows or more from where, by its numbers, a commonest class is. What the first says of
-        a class's rows also decides whether ``crossover`` takes straight lines alone for it: if it has less
-        than three quarters of the rows of the median class, and its crossed rows a lead in votes that is
-        smaller by a tenth or more.
+        a class's rows also decides whether ``crossover`` takes straight lines alone for it: if it has 10
+        rows or more, but less than three quarters of the median class's, and its crossed rows a lead in votes
+        that is smaller by more than a tenth.
     snap
         ``shared``: what both parents share is exact. ``observed``: every value is one observed in its class.
         ``none``: neither.

@@ -28,6 +28,7 @@ _JUDGED, _ALL_JUDGED = 500, 50_000  # rows at most of each class and of all, to 
 _REFUSED = 0.1  # of those on straight lines at most
 _TIE = 1e-3  # of a vote: rows as clear as the last one that is kept are kept, in float32 too
 _RARER = 0.75  # of the median class's rows, the commonest left out, is fewer than its like have
+_LINED = 10  # rows, of a class whose straight lines are enough to draw it on
 _DOUBT = 0.1  # of the lead on straight lines that crossed rows lack: they are doubtful
 
 
@@ -47,7 +48,7 @@ def fit_filter(
 
     A false alarm costs most where a class is rarer than its like. If such a class's crossed rows lead by
     fewer votes than those on its straight lines, noise has carried them into doubtful ground: it is to be
-    drawn on the lines alone.
+    drawn on the lines alone. One of fewer than 10 rows keeps its noise: its few lines say little of it.
 
     The second forest tells the commonest classes from the others, by numbers and categories alone. To the
     first, all numbers of a column that are none of its spikes are one mode: what is forged among the numbers
@@ -93,7 +94,7 @@ def fit_filter(
         ]
         head_start = np.array([_head_start(*each, is_common) for each in leads])
     if unfiltered.spec["sampling"]["mode"] == "crossover":
-        for index in np.flatnonzero(_is_rarer(counts) & (counts > 1)).tolist():
+        for index in np.flatnonzero(_is_rarer(counts) & (counts >= _LINED)).tolist():
             crossed, _ = _leads(first, unfiltered.draw(index, rows, rng), index)
             lead = leads[index][0].mean()
             is_straight[index] = lead - crossed.mean() > _DOUBT * abs(lead)
