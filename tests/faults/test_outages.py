@@ -86,6 +86,28 @@ def registered(server):
     ]
 
 
+@pytest.mark.parametrize("is_down", [True, False])
+def test_a_registry_that_is_another_server_is_told_at_the_end_and_without_it_the_same_command_registers(
+    folder, server, monkeypatch, is_down
+):
+    os.environ["MLFLOW_REGISTRY_URI"] = server.address
+    os.environ["MLFLOW_TRACKING_URI"] = store = f"sqlite:///{folder}/mlflow.db"
+    mlflow.set_tracking_uri(store)
+    if is_down:
+        in_the_second_trial(monkeypatch, server.kill)
+    ended = rareflow(*TUNE)
+    (line,) = ours(ended.said)
+    assert ended.code == 2
+    assert line.startswith(f"rareflow: the server {server.address!r} does not answer any more (")
+    assert line.endswith("so unset MLFLOW_REGISTRY_URI first")
+    assert not (folder / SPOOL).exists()
+    del os.environ["MLFLOW_REGISTRY_URI"]
+    again = rareflow(*TUNE)
+    assert (again.code, ours(again.said)) == (0, [])
+    found = MlflowClient(store).search_model_versions(f"name='{MODEL}'")
+    assert [int(each.version) for each in found] == [1]
+
+
 def test_a_server_that_is_down_for_half_a_minute_costs_nothing_but_time(
     folder, server, monkeypatch, undisturbed
 ):

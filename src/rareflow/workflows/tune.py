@@ -261,6 +261,9 @@ def _register(
         )
     except ServerAwayError as err:
         if err.uri != uri:  # a registry of its own
-            raise
+            raise StoreError(
+                f"{err}; if it is up: an MLflow server registers models of its own tracking store alone and "
+                "answers 500 to others, so unset MLFLOW_REGISTRY_URI first"
+            ) from err
         parent.spooled()  # so that the command says it, whether or not the server is back by its end
         return None
