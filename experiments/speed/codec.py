@@ -17,11 +17,13 @@ import pandas as pd
 import torch
 from machine import FOLDER, machine, median, mixed, wide
 
-from rareflow.generators import portable
 from rareflow.generators.anchors import choose_anchors
 from rareflow.generators.assembly import assemble
 from rareflow.generators.codec import Codec, Encoded
 from rareflow.generators.portable import CODECS, PortableGenerator
+from rareflow.generators.portable.generator import _CHUNK_ROWS
+from rareflow.generators.portable.kernels import put
+from rareflow.generators.portable.wanted import _BATCH_ROWS
 from rareflow.generators.training import Networks, seeded
 from rareflow.generators.training_config import TrainingConfig
 from rareflow.workflows.settings import limit_threads
@@ -50,13 +52,15 @@ def untrained(codec: Codec, encoded: Encoded, y: pd.Series) -> PortableGenerator
 def decode(generator: PortableGenerator, x: np.ndarray) -> int:
     """Bring codec vectors ``(D, N)`` to frames, as `PortableGenerator.batches` does; count the rows."""
     rows = 0
-    for batch in range(0, x.shape[1], portable._BATCH_ROWS):
-        room = generator._room(min(portable._BATCH_ROWS, x.shape[1] - batch))
-        for start in range(0, len(room), portable._CHUNK_ROWS):
-            part = x[:, batch + start : batch + min(start + portable._CHUNK_ROWS, len(room))]
-            draw = generator._settle(generator._snap(np.ascontiguousarray(part), slice(0), None, None))
-            portable._put(draw.scalars, np.arange(len(draw)), room.scalars, start)
-            portable._put(draw.modes, np.arange(len(draw)), room.modes, start)
+    for batch in range(0, x.shape[1], _BATCH_ROWS):
+        room = generator.layout.room(min(_BATCH_ROWS, x.shape[1] - batch))
+        for start in range(0, len(room), _CHUNK_ROWS):
+            part = x[:, batch + start : batch + min(start + _CHUNK_ROWS, len(room))]
+            draw = generator.sampling.settle(
+                generator.sampling.snap(np.ascontiguousarray(part), slice(0), None, None)
+            )
+            put(draw.scalars, np.arange(len(draw)), room.scalars, start)
+            put(draw.modes, np.arange(len(draw)), room.modes, start)
         rows += len(generator._frame(room))
     return rows
 

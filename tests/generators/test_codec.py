@@ -26,7 +26,9 @@ def there_and_back(X, kind="asinh"):
     y = pd.Series(np.zeros(len(X), dtype=int), name="label")
     generator, codec, encoded = untrained(X, y, codec=kind, snap="none")
     x = codec.layout.one_hot(encoded.scaled, encoded.modes)
-    back = generator._frame(generator._settle(generator._snap(x.T.copy(), slice(0, len(X)), None, None)))
+    back = generator._frame(
+        generator.sampling.settle(generator.sampling.snap(x.T.copy(), slice(0, len(X)), None, None))
+    )
     return back, codec, encoded
 
 

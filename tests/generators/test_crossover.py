@@ -18,17 +18,19 @@ def generator_of(table=X, labels=Y, **settings):
 def sources(generator, index, count, seed):
     """The residual and the straight rows that `draw` crosses, from the same random numbers."""
     own, rng = slice(*generator.spec["classes"][index]["anchors"]), np.random.default_rng(seed)
-    p, q = generator._parents(own, count, rng)
-    one = generator._snap(generator._codec_vectors(index, p, q, rng, 1.0), own, p, q)
-    near = generator._neighbours(p, rng)
+    p, q = generator.sampling.parents(own, count, rng)
+    one = generator.sampling.snap(generator.sampling.codec_vectors(index, p, q, rng, 1.0), own, p, q)
+    near = generator.sampling.neighbours(p, rng)
     is_observed = generator.spec["sampling"]["snap"] == "observed"
-    other = generator._straight(near, generator._neighbours(near, rng), rng, is_observed=is_observed)
-    return generator._settle(one), generator._settle(other)
+    other = generator.sampling.straight(
+        near, generator.sampling.neighbours(near, rng), rng, is_observed=is_observed
+    )
+    return generator.sampling.settle(one), generator.sampling.settle(other)
 
 
 def same_by_group(generator, one, other):
     """Whether two draws agree in all of a group, one column a group."""
-    scalars, blocks = generator._groups
+    scalars, blocks = generator.sampling.groups
     agree = np.vstack(
         [(one.scalars == other.scalars) | np.isnan(one.scalars + other.scalars), one.modes == other.modes]
     ).T
@@ -41,7 +43,7 @@ def same_by_group(generator, one, other):
 def test_each_group_of_a_row_comes_from_one_of_its_two_sources_and_from_either(snap, index):
     generator = generator_of(snap=snap)
     one, other = sources(generator, index, 400, 3)
-    row = generator.draw(index, 400, np.random.default_rng(3))
+    row = generator.sampling.draw(index, 400, np.random.default_rng(3))
     from_one, from_other = same_by_group(generator, row, one), same_by_group(generator, row, other)
     assert (from_one | from_other).all()
     differ = from_one != from_other
@@ -52,7 +54,7 @@ def test_each_group_of_a_row_comes_from_one_of_its_two_sources_and_from_either(s
 def test_uncrossed_rows_come_whole_from_one_of_their_two_sources():
     generator = generator_of()
     one, other = sources(generator, 0, 400, 3)
-    row = generator.draw(0, 400, np.random.default_rng(3), cross=False)
+    row = generator.sampling.draw(0, 400, np.random.default_rng(3), cross=False)
     from_one = same_by_group(generator, row, one).all(axis=1)
     assert (from_one | same_by_group(generator, row, other).all(axis=1)).all()
     assert 0.4 < from_one.mean() < 0.6
@@ -76,9 +78,9 @@ def test_a_coin_is_thrown_for_each_group_or_for_the_whole_row(is_whole):
     crossed, ones = (
         Draw(np.full(shapes[0], float(value)), np.full(shapes[1], value, np.int16)) for value in (0, 1)
     )
-    generator._cross(crossed, ones, np.random.default_rng(0), is_whole=is_whole)
+    generator.sampling.cross(crossed, ones, np.random.default_rng(0), is_whole=is_whole)
     drawn = np.vstack([crossed.scalars, crossed.modes]).T
-    of = np.concatenate(generator._groups)
+    of = np.concatenate(generator.sampling.groups)
     first = [of.tolist().index(group) for group in of]
     assert (drawn == drawn[:, first]).all()
     whole = (drawn == drawn[:, :1]).all(axis=1)
@@ -89,9 +91,9 @@ def test_a_coin_is_thrown_for_each_group_or_for_the_whole_row(is_whole):
 def test_a_straight_row_lies_between_its_parents_and_keeps_exactly_what_they_share():
     generator = generator_of(codec="zscore")  # without spikes: numbers that parents share are scalars
     start, stop = generator.spec["classes"][0]["anchors"]
-    raw, modes = generator._columns["raw"], generator._columns["modes"]
+    raw, modes = generator.sampling.anchors["raw"], generator.sampling.anchors["modes"]
     p, q = np.random.default_rng(0).integers(start, stop, (2, 500))
-    drawn = generator._straight(p, q, np.random.default_rng(1))
+    drawn = generator.sampling.straight(p, q, np.random.default_rng(1))
     a, b = raw[:, p], raw[:, q]
     shared = a == b
     assert shared.any()
@@ -109,8 +111,8 @@ def test_a_straight_row_lies_between_its_parents_and_keeps_exactly_what_they_sha
 
 def test_a_row_between_real_ones_alone_has_the_value_that_its_mode_says():
     generator = generator_of()
-    drawn = generator.draw_straight(0, 400, np.random.default_rng(0))
-    settled = generator._settle(Draw(drawn.scalars.copy(), drawn.modes))
+    drawn = generator.sampling.draw_straight(0, 400, np.random.default_rng(0))
+    settled = generator.sampling.settle(Draw(drawn.scalars.copy(), drawn.modes))
     np.testing.assert_array_equal(settled.scalars, drawn.scalars)
     rate = next(entry["scalar"] for entry in generator.spec["columns"] if entry["name"] == "rate")
     assert (drawn.scalars[rate] == 0.0).any()
@@ -119,7 +121,7 @@ def test_a_row_between_real_ones_alone_has_the_value_that_its_mode_says():
 def test_whole_numbers_come_whole_before_they_are_given_their_dtype():
     generator = generator_of(snap="none")
     whole = [entry["scalar"] for entry in generator.spec["columns"] if entry["name"] in ("bytes", "seen")]
-    numbers = generator.draw(0, 300, np.random.default_rng(0)).scalars[whole]
+    numbers = generator.sampling.draw(0, 300, np.random.default_rng(0)).scalars[whole]
     numbers = numbers[~np.isnan(numbers)]
     assert (numbers == np.round(numbers)).all()
 

@@ -5,7 +5,9 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier
 
 from rareflow.generators import filter as forests
 from rareflow.generators.filter import fit_forest, forest_arrays
-from rareflow.generators.portable import SAMPLING_MODES, SNAPS, Draw, PortableGenerator, forest_features
+from rareflow.generators.portable import SAMPLING_MODES, SNAPS, Draw, forest_features
+from rareflow.generators.portable.filter import Filter
+from rareflow.generators.portable.sampling import Sampling
 from tests.generators.tables import mixed, untrained
 
 X, Y = mixed()
@@ -16,7 +18,7 @@ COUNTS = np.array([106, 2, 11, 1])  # of common, pair, rare, single
 def seen(monkeypatch):
     """What the filter's forests were fitted on, the first at the top, and which forged rows were crossed."""
     told = {"crossed": [], "fitted": []}
-    fit, draw = forests.fit_forest, PortableGenerator.draw
+    fit, draw = forests.fit_forest, Sampling.draw
 
     def listen(features, kinds, seed, trees):
         told["fitted"].append((features.copy(), kinds))
@@ -28,7 +30,7 @@ def seen(monkeypatch):
         return draw(self, index, count, rng, temperature, cross=cross)
 
     monkeypatch.setattr(forests, "fit_forest", listen)
-    monkeypatch.setattr(PortableGenerator, "draw", watch)
+    monkeypatch.setattr(Sampling, "draw", watch)
     return told
 
 
@@ -84,7 +86,7 @@ def known(generator):
     """The share of each class's rows on straight lines, newly drawn, that its filter keeps."""
     rng = np.random.default_rng(9)
     return {
-        label: generator._is_own(generator.draw_straight(index, 4_000, rng), index).mean()
+        label: generator.filter.is_own(generator.sampling.draw_straight(index, 4_000, rng), index).mean()
         for index, label in enumerate(generator.classes)
     }
 
@@ -100,7 +102,7 @@ def test_the_filter_refuses_a_tenth_at_most_of_the_rows_between_real_ones_whoeve
 ):
     generator = shared_ground(discrete=discrete, snap=snap)
     assert min(known(generator).values()) > 0.86
-    generator._forests[0]["head_start"] = np.zeros(4, np.float32)
+    generator.filter.forests[0]["head_start"] = np.zeros(4, np.float32)
     assert known(generator)["few"] < 0.7
 
 
@@ -123,11 +125,10 @@ def test_rows_that_are_not_drawn_near_real_ones_have_no_head_start(architecture)
     assert set(head_start(generator).values()) == {0}
 
 
-def walker_of(forest):
-    """A generator that judges rows by one forest of its own."""
-    generator, kinds = untrained(*mixed())[0], forest["value"].shape[1]
-    generator._forests = [forest | {"groups": np.arange(kinds), "head_start": np.zeros(kinds, np.float32)}]
-    return generator
+def filter_of(forest):
+    """A filter of one forest, each of whose classes is a group of its own without a head start."""
+    kinds = forest["value"].shape[1]
+    return Filter([forest | {"groups": np.arange(kinds), "head_start": np.zeros(kinds, np.float32)}])
 
 
 def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_any_row():
@@ -135,7 +136,7 @@ def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_a
     features = 2.0 * rng.integers(0, 10, (400, 4)).astype(np.float32)  # thresholds are odd numbers, then
     classes = (features[:, :2].sum(axis=1) > 20).astype(int)
     classes[(features[:, 2] > 12) & (rng.random(400) < 0.8)] = 2
-    walker = walker_of(forest_arrays(fit_forest(features, classes, 5, 32)))
+    judges = filter_of(forest_arrays(fit_forest(features, classes, 5, 32)))
     references = [
         maker(32, max_depth=forests._DEPTH, random_state=5).fit(features, classes)
         for maker in (RandomForestClassifier, ExtraTreesClassifier)
@@ -143,7 +144,7 @@ def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_a
 
     rows = rng.integers(-1, 21, (3_000, 4))  # every second number stands on a threshold
     draw = Draw(rows.T, np.empty((0, 3_000)))
-    found = np.stack([walker._is_own(draw, index) for index in range(3)], axis=1)
+    found = np.stack([judges.is_own(draw, index) for index in range(3)], axis=1)
     share = sum(reference.predict_proba(rows) for reference in references)
     ranked = np.sort(share, axis=1)
     clear = ranked[:, -1] - ranked[:, -2] > 1e-6  # our leaves are float32: a tie may fall either way
@@ -156,9 +157,9 @@ def test_forests_of_one_class_and_one_feature_are_leaves_that_give_every_row_to_
     forest = forest_arrays(
         fit_forest(np.arange(6.0, dtype=np.float32)[:, None], np.zeros(6, dtype=np.intp), 0, 32)
     )
-    walker = walker_of(forest)
+    judges = filter_of(forest)
     assert (forest["children"].reshape(-1, 2)[:, 0] == np.arange(len(forest["roots"]))).all()
-    assert walker._is_own(Draw(np.array([[-9.0, 9.0]]), np.empty((0, 2))), 0).tolist() == [True, True]
+    assert judges.is_own(Draw(np.array([[-9.0, 9.0]]), np.empty((0, 2))), 0).tolist() == [True, True]
 
 
 def test_a_forest_sees_missing_and_huge_numbers_as_finite_ones():
@@ -189,24 +190,26 @@ def numbers(generator, value):
 def test_a_rare_class_gets_no_row_among_the_numbers_of_the_commonest_though_it_has_none_of_its_spikes():
     generator = between_spikes()
     attack = generator.classes.index("attack")
-    assert generator._is_own(numbers(generator, 42.0), attack).all()
-    assert not generator._is_own(numbers(generator, 0.62), attack).any()
-    generator._forests.pop()
-    assert generator._is_own(numbers(generator, 0.62), attack).all(), "to the first forest it is a far number"
+    assert generator.filter.is_own(numbers(generator, 42.0), attack).all()
+    assert not generator.filter.is_own(numbers(generator, 0.62), attack).any()
+    generator.filter.forests.pop()
+    assert generator.filter.is_own(numbers(generator, 0.62), attack).all(), (
+        "to the first forest it is a far number"
+    )
 
 
 def test_the_second_forest_judges_no_row_of_a_commonest_class():
     generator = between_spikes()
-    generator._forests[1]["value"][:] = [1.0, 0.0]  # all for the rare classes
-    assert generator._is_own(numbers(generator, 0.60), generator.classes.index("normal")).all()
-    generator._forests[1]["value"][:] = [0.0, 1.0]
-    assert not generator._is_own(numbers(generator, 42.0), generator.classes.index("attack")).any()
+    generator.filter.forests[1]["value"][:] = [1.0, 0.0]  # all for the rare classes
+    assert generator.filter.is_own(numbers(generator, 0.60), generator.classes.index("normal")).all()
+    generator.filter.forests[1]["value"][:] = [0.0, 1.0]
+    assert not generator.filter.is_own(numbers(generator, 42.0), generator.classes.index("attack")).any()
 
 
 @pytest.mark.parametrize(("attacks", "kept"), [(19, 1.0), (20, 0.0)])
 def test_the_second_forest_judges_no_row_of_a_class_of_fewer_than_20_rows(attacks, kept):
     generator = between_spikes(attacks)
-    assert generator._is_own(numbers(generator, 0.62), generator.classes.index("attack")).mean() == kept
+    assert generator.filter.is_own(numbers(generator, 0.62), generator.classes.index("attack")).mean() == kept
 
 
 @pytest.mark.parametrize("fitted", [0, 1])
@@ -242,11 +245,10 @@ def test_rows_that_leave_the_vote_early_are_judged_as_if_every_tree_had_voted(sp
             is_right = x[forest["feature"][node], rows] > forest["threshold"][node]
             node = forest["children"].reshape(-1, 2)[node, is_right.astype(int)]
         votes += forest["value"][node]
-    walker = walker_of(forest)
-    walker.classes = [str(kind) for kind in range(votes.shape[1])]
+    judges = filter_of(forest)
     for own in range(votes.shape[1]):
         expected = votes[:, own] >= np.delete(votes, own, axis=1).max(axis=1)
-        assert (walker._is_own(draw, own) == expected).all()
+        assert (judges.is_own(draw, own) == expected).all()
         assert spread == 1 or 0 < expected.mean() < 1
 
 

@@ -2,9 +2,6 @@ import copy
 import itertools
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,9 +9,10 @@ import pytest
 import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from rareflow.generators import portable
 from rareflow.generators.networks import Decoder, activate, membership
-from rareflow.generators.portable import CODECS, SAMPLING_MODES, SNAPS, Layout, PortableGenerator, _nearest
+from rareflow.generators.portable import CODECS, SAMPLING_MODES, SNAPS, Layout, PortableGenerator, tensors
+from rareflow.generators.portable.columns import nearest
+from rareflow.generators.portable.threads import _threads
 from tests.generators.tables import mixed, untrained
 
 CLASSES = ["common", "pair", "rare", "single"]
@@ -50,14 +48,16 @@ def test_every_way_of_sampling_gives_exact_counts_in_the_table_s_own_form_and_ra
 @pytest.mark.parametrize("mode", SAMPLING_MODES)
 def test_beyond_the_range_numbers_are_mirrored_at_its_end_and_those_of_the_prior_stand_there(mode, codec):
     generator = generator_of(mode=mode, codec=codec)
-    low, high = (generator._scale[f"scaled_{end}"][:, None] for end in ("low", "high"))
+    low, high = (generator.tensors[f"scalar.scaled_{end}"][:, None] for end in ("low", "high"))
     width = high - low
     away = np.linspace(0, 0.987, 9) * width
     for beyond, within, end in ((low - away, low + away, low), (high + away, high - away, high)):
         wanted = within if mode != "prior" else np.broadcast_to(end, within.shape)
-        np.testing.assert_allclose(generator._values(beyond), generator._values(wanted), rtol=1e-6)
-    far = generator._values(np.hstack([low - 9 * width, high + 9 * width]))
-    np.testing.assert_allclose(far, generator._values(np.hstack([low, high])), rtol=1e-6)
+        np.testing.assert_allclose(
+            generator.sampling.scalars.values(beyond), generator.sampling.scalars.values(wanted), rtol=1e-6
+        )
+    far = generator.sampling.scalars.values(np.hstack([low - 9 * width, high + 9 * width]))
+    np.testing.assert_allclose(far, generator.sampling.scalars.values(np.hstack([low, high])), rtol=1e-6)
 
 
 @pytest.mark.parametrize("mode", SAMPLING_MODES)
@@ -114,7 +114,7 @@ def test_no_rows_are_an_empty_frame_of_the_table_s_form():
 def test_real_rows_take_equal_turns_as_parents():
     generator = generator_of()
     own = slice(*generator.spec["classes"][CLASSES.index("rare")]["anchors"])
-    p, q = generator._parents(own, 25, np.random.default_rng(0))
+    p, q = generator.sampling.parents(own, 25, np.random.default_rng(0))
     turns = np.bincount(p - own.start, minlength=11)
     assert sorted(turns.tolist()) == [2] * 8 + [3] * 3
     assert (p[:11] != np.arange(own.start, own.stop)).any()
@@ -147,12 +147,14 @@ def test_residual_sampling_at_no_temperature_is_interpolation_plus_the_decoder_s
     for generator in (line, bent, residual):
         generator.tensors["anchors.mu"] *= 50  # far apart, so that an untrained decoder bends between them
     index, own = 2, slice(*line.spec["classes"][2]["anchors"])
-    p, q = line._parents(own, 9, np.random.default_rng(0))
+    p, q = line.sampling.parents(own, 9, np.random.default_rng(0))
 
     def vectors(generator):
-        return generator._codec_vectors(index, p, q, np.random.default_rng(1), 0.0)
+        return generator.sampling.codec_vectors(index, p, q, np.random.default_rng(1), 0.0)
 
-    ends = [residual._decode(residual.tensors["anchors.mu"][rows].T, index) for rows in (p, q)]
+    ends = [
+        residual.sampling.decoder.decode(residual.tensors["anchors.mu"][rows].T, index) for rows in (p, q)
+    ]
     t = np.random.default_rng(1).random(9, dtype=np.float32)
     expected = vectors(line) + vectors(bent) - ((1 - t) * ends[0] + t * ends[1])
     np.testing.assert_allclose(vectors(residual), expected, atol=1e-5)
@@ -164,16 +166,16 @@ def test_a_filter_keeps_rows_that_its_forest_gives_to_their_class():
     index = CLASSES.index("common")
 
     def share(generator):
-        room = generator._room(300)
+        room = generator.layout.room(300)
         generator._fill(room, slice(0, 300), index, np.random.default_rng(0), 1.0)
-        return strict._is_own(room, index).mean()
+        return strict.filter.is_own(room, index).mean()
 
     assert share(strict) > share(loose)
 
 
 def test_a_filter_that_refuses_every_row_costs_none():
     generator = generator_of(filter=True)
-    generator._forests[0]["value"][:] = np.eye(4, dtype=np.float32)[CLASSES.index("pair")]
+    generator.filter.forests[0]["value"][:] = np.eye(4, dtype=np.float32)[CLASSES.index("pair")]
     assert len(generator.sample("rare", 77, seed=0)) == 77
 
 
@@ -185,7 +187,7 @@ def test_rows_are_drawn_four_times_over_before_any_will_do():
         judged.append(len(draw))
         return rows % 3 == 2
 
-    generator._is_own = is_own
+    generator.filter.is_own = is_own
     assert len(generator.sample("rare", 60, seed=0)) == 60
     assert 3 * 60 <= sum(judged) <= 4 * 60
 
@@ -363,8 +365,8 @@ def test_counts_without_their_two_columns_are_refused():
 def test_the_nearest_observed_number_is_found_and_nan_is_none():
     observed = np.array([-1.7e308, 0.0, 10.0, 1.7e308, np.nan])
     values = np.array([-np.inf, -1e300, 4.9, 5.1, 1e308, np.inf])
-    assert _nearest(observed, values).tolist() == [-1.7e308, 0.0, 0.0, 10.0, 1.7e308, 1.7e308]
-    assert _nearest(np.array([3.0]), values[:3]).tolist() == [3.0] * 3
+    assert nearest(observed, values).tolist() == [-1.7e308, 0.0, 0.0, 10.0, 1.7e308, 1.7e308]
+    assert nearest(np.array([3.0]), values[:3]).tolist() == [3.0] * 3
 
 
 def test_logits_of_any_size_become_probabilities_that_sum_to_one():
@@ -382,10 +384,12 @@ def test_logits_of_any_size_become_probabilities_that_sum_to_one():
 
 @pytest.mark.parametrize("count", [1, 7, 8, 15, 16, 17, 41])
 def test_the_decoder_without_torch_says_block_by_block_what_torch_s_says(monkeypatch, count):
-    monkeypatch.setattr(portable, "_BLOCK_ROWS", 8)
+    monkeypatch.setattr("rareflow.generators.portable.decoder._BLOCK_ROWS", 8)
     generator = generator_of()
     decoder = Decoder(3, 4, 8, generator.layout.width)
-    weights = {key: torch.from_numpy(value) for key, value in generator._tensors("decoder.").items()}
+    weights = {
+        key: torch.from_numpy(value) for key, value in tensors.part(generator.tensors, "decoder.").items()
+    }
     decoder.load_state_dict(weights)
     z = torch.randn(count, 3, generator=torch.Generator().manual_seed(0))
     for index in range(4):
@@ -393,11 +397,13 @@ def test_the_decoder_without_torch_says_block_by_block_what_torch_s_says(monkeyp
         with torch.no_grad():
             raw = decoder(z, c)
             expected = activate(raw, membership(generator.layout, like=raw))
-        np.testing.assert_allclose(generator._decode(z.T.numpy(), index).T, expected, atol=1e-6)
+        np.testing.assert_allclose(
+            generator.sampling.decoder.decode(z.T.numpy(), index).T, expected, atol=1e-6
+        )
 
 
 def test_batches_are_the_table_piece_by_piece_whatever_the_number_of_threads(monkeypatch):
-    monkeypatch.setattr(portable, "_BATCH_ROWS", 7)
+    monkeypatch.setattr("rareflow.generators.portable.wanted._BATCH_ROWS", 7)
     generator = generator_of(filter=True)
     wanted = pd.DataFrame({"label": ["rare", "common", "rare"], "count": [20, 0, 9]})
     tables = []
@@ -413,7 +419,7 @@ def test_batches_are_the_table_piece_by_piece_whatever_the_number_of_threads(mon
 
 @pytest.mark.parametrize("seed", [3, None])
 def test_a_part_is_plain_data_that_any_copy_of_the_generator_draws_at_any_time(monkeypatch, tmp_path, seed):
-    monkeypatch.setattr(portable, "_BATCH_ROWS", 7)
+    monkeypatch.setattr("rareflow.generators.portable.wanted._BATCH_ROWS", 7)
     generator = generator_of(filter=True)
     wanted = pd.DataFrame({"label": ["rare", "common", "rare"], "count": [20, 0, 9]})
     parts = list(generator.parts(wanted, seed=seed, temperature=0.5))
@@ -462,48 +468,10 @@ def test_parts_are_refused_at_once_and_given_one_by_one():
 )
 def test_threads_are_as_many_as_openmp_is_given_or_a_core_each(monkeypatch, given, cores, threads):
     monkeypatch.setenv("OMP_NUM_THREADS", given)
-    monkeypatch.setattr(portable.os, "cpu_count", lambda: cores)
-    assert portable._threads() == threads
+    monkeypatch.setattr("os.cpu_count", lambda: cores)
+    assert _threads() == threads
 
 
 def test_what_cannot_be_drawn_is_refused_before_the_first_batch():
     with pytest.raises(ValueError, match="label='worm' is not a class"):
         generator_of().batches(pd.DataFrame({"label": ["rare", "worm"], "count": [1, 1]}))
-
-
-def test_the_file_run_by_itself_hands_a_model_to_mlflow_and_needs_no_rareflow(tmp_path):
-    folder = generator_of().save(tmp_path / "generator")
-    lone = tmp_path / "lone.py"
-    lone.write_text(Path(portable.__file__).read_text())
-    program = f"""
-import importlib.util, sys
-sys.modules["rareflow"] = sys.modules["torch"] = None  # an import of it would fail
-spec = importlib.util.spec_from_file_location("code_model", {str(lone)!r})
-sys.modules["code_model"] = module = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(module)
-import mlflow.models.model, mlflow.pyfunc, pandas as pd, types
-model = mlflow.models.model.__mlflow_model__
-assert isinstance(model, mlflow.pyfunc.PythonModel), model
-model.load_context(types.SimpleNamespace(artifacts={{"generator": {str(folder)!r}}}, model_config=None))
-wanted = pd.DataFrame({{"label": ["rare", "single"], "count": [5, 2]}})
-table = model.predict(None, wanted, {{"seed": 7, "temperature": 1.0}})
-assert table.equals(model.predict(None, wanted, {{"seed": 7}}))
-assert len(model.predict(None, wanted)) == 7
-frames = list(model.generator.batches(wanted, seed=7))
-assert table.equals(pd.concat(frames, ignore_index=True))
-table.to_json({str(tmp_path / "table.json")!r})
-print([name for name in sys.modules if name.split(".")[0] == "rareflow"])
-"""
-    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip() == "['rareflow']"
-    wanted = pd.DataFrame({"label": ["rare", "single"], "count": [5, 2]})
-    expected = tmp_path / "expected.json"
-    PortableGenerator.load(folder).table(wanted, seed=7).to_json(expected)
-    assert expected.read_text() == (tmp_path / "table.json").read_text()
-
-
-def test_imported_as_a_part_of_rareflow_the_file_leaves_mlflow_alone():
-    program = "import sys, rareflow.generators.portable; print('mlflow' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"

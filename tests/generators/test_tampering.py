@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from rareflow.generators import portable
 from rareflow.generators.portable import PortableGenerator
 from tests.generators.tables import mixed, untrained
 
@@ -162,7 +161,7 @@ def test_a_link_that_leads_out_of_the_folder_is_refused(folder, name):
 
 
 def test_real_rows_too_many_for_memory_in_codec_space_are_refused(folder, monkeypatch):
-    monkeypatch.setattr(portable, "_MOST_NUMBERS", 120)
+    monkeypatch.setattr("rareflow.generators.portable.tensors._MOST_NUMBERS", 120)
     assert "numbers, of at most 120" in refusal(folder)
 
 

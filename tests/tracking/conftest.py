@@ -6,13 +6,12 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from rareflow.generators import portable
 from rareflow.generators.estimators import VAEWGANGP
 from rareflow.tracking import registry
 from rareflow.tracking.registry import log_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
-from tests.tracking.models import CLASS_ROWS, NAME, plant
+from tests.tracking.models import CLASS_ROWS, NAME, changed_code, plant
 from tests.workflows.commands import workplace
 
 
@@ -50,13 +49,8 @@ def generator():
 @pytest.fixture(scope="session")
 def doubling(tmp_path_factory):
     """A later code of the generator: it gives every row twice."""
-    path = tmp_path_factory.mktemp("later") / "portable.py"
-    code = Path(portable.__file__).read_text(encoding="utf-8")
-    once = "self._drawn(self._asked(wanted, seed, temperature), temperature"
-    assert once in code
-    twice = "self._drawn(2 * self._asked(wanted, seed, temperature), temperature"
-    path.write_text(code.replace(once, twice), encoding="utf-8")
-    return path
+    once, twice = (f"self._drawn({wanted}, temperature, with_label=True)" for wanted in ("read", "2 * read"))
+    return changed_code(tmp_path_factory.mktemp("later"), ("generator.py", once, twice))
 
 
 @pytest.fixture(scope="session")
@@ -68,7 +62,7 @@ def logged(tmp_path_factory, generator, doubling):
         with parent_run("study"):
             today = log_generator(generator, class_rows=CLASS_ROWS)
             with pytest.MonkeyPatch.context() as patch:
-                patch.setattr(registry.portable, "__file__", str(doubling))
+                patch.setattr(registry.portable, "__file__", doubling)
                 later = log_generator(generator, class_rows={})
         mlflow.register_model(today.model_uri, NAME)
         mlflow.register_model(later.model_uri, NAME)

@@ -1,10 +1,13 @@
 """The table and the models that the tests of the registry share."""
 
+import shutil
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pandas as pd
+
+from rareflow.generators import portable
 
 NAME = "rareflow-plant"
 CLASS_ROWS = {"NMRI": 700, "MSCI": 0}
@@ -28,3 +31,13 @@ def plant(rows=90):
 def fetched(logged, folder):
     """A copy of the logged model's files."""
     return Path(mlflow.artifacts.download_artifacts(logged[1].model_uri, dst_path=str(folder / "fetched")))
+
+
+def changed_code(folder, *changes):
+    """The ``__file__`` of a copy of the portable generator's code, changed: file, old text, new text."""
+    copy = Path(shutil.copytree(Path(portable.__file__).parent, folder / "portable"))
+    for name, old, new in changes:
+        code = (copy / name).read_text(encoding="utf-8")
+        assert code.count(old) == 1
+        (copy / name).write_text(code.replace(old, new), encoding="utf-8")
+    return str(copy / "__init__.py")

@@ -1,5 +1,8 @@
+import marshal
+import py_compile
 import shutil
 from pathlib import Path
+from py_compile import PycInvalidationMode
 
 import mlflow
 import pytest
@@ -49,14 +52,20 @@ def test_a_folder_without_a_model_is_refused_and_not_copied(uri, folder, monkeyp
 
 @pytest.mark.parametrize(
     "name",
-    ["MLmodel", "portable.py", "artifacts/generator/spec.json", "artifacts/generator/weights.safetensors"],
+    [
+        "MLmodel",
+        "serving.py",
+        "artifacts/portable/kernels.py",
+        "artifacts/generator/spec.json",
+        "artifacts/generator/weights.safetensors",
+    ],
 )
 def test_a_version_of_which_one_byte_was_changed_is_refused_before_its_code_runs(version, name):
     uri, files = version
     load_generator(uri)
     ran = Path.cwd() / "ran"
     content = (files / name).read_bytes()
-    more = f"open({str(ran)!r}, 'w')\n".encode() if name == "portable.py" else b" "
+    more = f"open({str(ran)!r}, 'w')\n".encode() if name.endswith(".py") else b" "
     (files / name).write_bytes(
         content[:-1] + bytes([content[-1] ^ 1]) if name.endswith("tensors") else content + more
     )
@@ -65,7 +74,26 @@ def test_a_version_of_which_one_byte_was_changed_is_refused_before_its_code_runs
     assert not ran.exists()
 
 
-@pytest.mark.parametrize("name", ["portable.py", "artifacts/generator/weights.safetensors", "MLmodel"])
+def test_code_that_was_added_beside_the_registered_one_is_refused(version):
+    uri, files = version
+    (files / "artifacts/portable/spec.cpython-311-x86_64-linux-gnu.so").touch()  # Python would prefer it
+    assert "its files are not the registered ones" in refusal(uri)
+
+
+def test_what_python_compiled_of_the_code_in_the_store_is_not_run(version):
+    uri, files = version
+    code, ran = files / "artifacts/portable/spec.py", Path.cwd() / "ran"
+    compiled = Path(py_compile.compile(str(code), invalidation_mode=PycInvalidationMode.UNCHECKED_HASH))
+    evil = compile(f"open({str(ran)!r}, 'w')", "spec.py", "exec")
+    compiled.write_bytes(compiled.read_bytes()[:16] + marshal.dumps(evil))
+    load_generator(uri)
+    assert not ran.exists()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["serving.py", "artifacts/portable/layout.py", "artifacts/generator/weights.safetensors", "MLmodel"],
+)
 def test_a_model_that_lacks_a_file_is_neither_loaded_nor_registered(version, logged, client, name):
     uri, files = version
     (files / name).unlink()
@@ -84,13 +112,13 @@ def test_a_logged_model_and_a_version_that_another_program_registered_are_held_a
     files = Path(
         MlflowClient().get_logged_model(logged[1].model_id).artifact_location.removeprefix("file://")
     )
-    code = (files / "portable.py").read_text()
-    (files / "portable.py").write_text(code + "\n# later\n")
+    code = (files / "serving.py").read_text()
+    (files / "serving.py").write_text(code + "\n# later\n")
     try:
         for uri in (logged[1].model_uri, f"models:/{NAME}/1"):
             assert "its files are not the registered ones" in refusal(uri)
     finally:
-        (files / "portable.py").write_text(code)
+        (files / "serving.py").write_text(code)
 
 
 @pytest.mark.usefixtures("client")
@@ -141,5 +169,5 @@ def test_a_digest_is_the_same_wherever_the_files_lie_and_needs_them_all(logged, 
     model = fetched(logged, folder)
     assert digest(model) == digest(Path(shutil.copytree(model, folder / "elsewhere")))
     (model / "artifacts/generator/spec.json").unlink()
-    with pytest.raises(StoreError, match=r"is incomplete, it lacks artifacts/generator/spec\.json"):
+    with pytest.raises(StoreError, match=r"lacks artifacts/generator/spec\.json: it is incomplete"):
         digest(model)

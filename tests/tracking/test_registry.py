@@ -126,12 +126,14 @@ def test_nothing_in_a_logged_model_is_pickled(logged):
     model = Path(mlflow.artifacts.download_artifacts(logged[1].model_uri))
     names = {str(path.relative_to(model)) for path in model.rglob("*") if path.is_file()}
     assert {
-        "portable.py",
+        "serving.py",
+        "artifacts/portable/generator.py",
         "artifacts/generator/spec.json",
         "artifacts/generator/weights.safetensors",
     } <= names
     assert not [name for name in names if Path(name).suffix in {".pkl", ".pickle", ".pt", ".pth", ".joblib"}]
-    assert (model / "portable.py").read_text() == Path(portable.__file__).read_text()
+    for code in Path(portable.__file__).parent.glob("*.py"):
+        assert (model / "artifacts/portable" / code.name).read_text() == code.read_text()
 
 
 @pytest.mark.usefixtures("client")

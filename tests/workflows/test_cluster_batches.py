@@ -19,14 +19,15 @@ import psutil
 import pytest
 
 from rareflow.errors import ConfigError, StoreError
-from rareflow.generators import portable
 from rareflow.generators.estimators import VAEWGANGP
+from rareflow.generators.portable import PortableGenerator
 from rareflow.tracking import registry
 from rareflow.tracking.loading import Loaded
 from rareflow.tracking.registry import log_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
 from rareflow.workflows import cluster, cluster_batches
+from tests.tracking.models import changed_code
 from tests.workflows.clusters import dask_cluster, dask_scheduler, dask_workers
 from tests.workflows.commands import rareflow, workplace
 from tests.workflows.servers import free_port
@@ -43,10 +44,11 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 main(sys.argv[1:])
 """
 PARTS = 24  # of five rows, which the class of 60 lacks
-SMALL = ("_BATCH_ROWS = 65_536", "_BATCH_ROWS = 5")
+SMALL = ("wanted.py", "_BATCH_ROWS = 65_536", "_BATCH_ROWS = 5")
 PAUSE = (
-    "        room = self._room(count)\n",
-    "        __import__('time').sleep(0.3)\n        room = self._room(count)\n",
+    "generator.py",
+    "        seed = np.random.SeedSequence(part",
+    "        __import__('time').sleep(0.3)\n        seed = np.random.SeedSequence(part",
 )
 
 
@@ -70,18 +72,14 @@ def store(tmp_path_factory, empty_database):
     table().to_parquet(folder / "t.parquet")
     drawn = VAEWGANGP(steps=1, hidden_dim=8, filter=False, random_state=0)
     drawn.fit(table().drop(columns="kind"), table()["kind"])
-    code = Path(portable.__file__).read_text(encoding="utf-8")
+    codes = {
+        "quick": changed_code(folder / "quick", SMALL),
+        "slow": changed_code(folder / "slow", SMALL, PAUSE),
+    }
     with workplace(folder), pytest.MonkeyPatch.context() as patch:
         prepare_store("small")
-        for alias, changes in {"quick": [SMALL], "slow": [SMALL, PAUSE]}.items():
-            changed = code
-            for old, new in changes:
-                assert changed.count(old) == 1
-                changed = changed.replace(old, new)
-            path = folder / alias / "portable.py"
-            path.parent.mkdir()
-            path.write_text(changed, encoding="utf-8")
-            patch.setattr(registry.portable, "__file__", str(path))
+        for alias, code in codes.items():
+            patch.setattr(registry.portable, "__file__", code)
             with parent_run("study"):
                 model = log_generator(drawn.generator_, class_rows={})
             version = mlflow.register_model(model.model_uri, "rareflow-small").version
@@ -309,7 +307,7 @@ def test_what_dask_may_log_holds_no_secret(monkeypatch):
     made = []
     monkeypatch.setattr(cluster_batches, "_Source", lambda *words: made.append(words))
     monkeypatch.setattr(cluster_batches, "connected", lambda _: pytest.raises(KeyError))
-    loaded = Loaded(portable.PortableGenerator, {}, "models:/m/1", "00")
+    loaded = Loaded(PortableGenerator, {}, "models:/m/1", "00")
     with cluster_batches.batches_on_cluster(loaded, uri="http://me:secret@host/", scheduler="tcp://host:1"):
         raise KeyError
     assert made == [("http://***@host/", "models:/m/1", "00")]

@@ -1,6 +1,6 @@
 """The filter: two forests that keep the forged rows which both give to their own class.
 
-They are fitted here and judge in `rareflow.generators.portable`, which stands alone.
+They are fitted here and judge in `rareflow.generators.portable.filter`, which stands alone.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def fit_filter(
     """
     counts, rng = np.bincount(classes), np.random.default_rng(seed)
     wanted = np.sqrt(counts * float(counts.max())).round().astype(int) - counts
-    draws = [unfiltered.draw(index, count, rng, cross=False) for index, count in enumerate(wanted)]
+    draws = [unfiltered.sampling.draw(index, count, rng, cross=False) for index, count in enumerate(wanted)]
     scalars = np.hstack([unfiltered.tensors["anchors.raw"].T, *(draw.scalars for draw in draws)])
     modes = np.hstack([unfiltered.tensors["anchors.modes"].T, *(draw.modes for draw in draws)])
     kinds = np.concatenate([classes, np.repeat(np.arange(len(counts)), wanted)])
@@ -90,12 +90,13 @@ def fit_filter(
     rows = min(_JUDGED, 1 + _ALL_JUDGED // len(counts))
     if unfiltered.spec["sampling"]["mode"] != "prior":
         leads = [
-            _leads(first, unfiltered.draw_straight(index, rows, rng), index) for index in range(len(counts))
+            _leads(first, unfiltered.sampling.draw_straight(index, rows, rng), index)
+            for index in range(len(counts))
         ]
         head_start = np.array([_head_start(*each, is_common) for each in leads])
     if unfiltered.spec["sampling"]["mode"] == "crossover":
         for index in np.flatnonzero(_is_rarer(counts) & (counts >= _LINED)).tolist():
-            crossed, _ = _leads(first, unfiltered.draw(index, rows, rng), index)
+            crossed, _ = _leads(first, unfiltered.sampling.draw(index, rows, rng), index)
             lead = leads[index][0].mean()
             is_straight[index] = lead - crossed.mean() > _DOUBT * abs(lead)
     return _named("classes", first, np.arange(len(counts)), head_start) | (

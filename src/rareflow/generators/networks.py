@@ -84,7 +84,7 @@ class Decoder(nn.Module):
     """The decoder p(x|z, c) of Eq. 2, which is also the generator G of Eq. 7: a two-layer perceptron.
 
     Latent ``(N, latent_dim)`` and one-hot class ``(N, C)`` in, decoder output ``(N, D)`` out; `activate`
-    makes it a codec vector. `portable.PortableGenerator` runs the same weights without torch.
+    makes it a codec vector. `portable.decoder` runs the same weights without torch.
     """
 
     def __init__(self, latent_dim: int, classes: int, hidden_dim: int, width: int) -> None:
@@ -100,7 +100,7 @@ def activate(raw: Tensor, blocks: Tensor, own: Tensor | None = None) -> Tensor:
     """Turn decoder output ``(N, D)`` into scalars and, in each block, probabilities that sum to 1.
 
     One exponential and two products for all blocks, whatever their sizes; as in sampling, a logit beyond 60
-    counts as 60 (`portable.Layout.probabilities`).
+    counts as 60 (`portable.layout.Layout.probabilities`).
 
     Parameters
     ----------

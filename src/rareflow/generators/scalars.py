@@ -1,7 +1,7 @@
 """Scalars: how one numeric column is bent and standardised for codec space, and what its way back needs.
 
 A column is sorted once; its range, median, quantiles and typical distance are read off the sorted values. The
-three curves are `rareflow.generators.codec`'s; their inverse is `portable.PortableGenerator`'s.
+three curves are `rareflow.generators.codec`'s; their inverse is `portable.scalars`'s.
 """
 
 from __future__ import annotations

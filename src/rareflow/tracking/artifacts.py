@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -14,13 +15,21 @@ from rareflow.errors import StoreError
 
 __all__ = ["digest", "fetch", "verify"]
 
-_CODE, _DESCRIPTION = "portable.py", "MLmodel"
-_FILES = (_DESCRIPTION, _CODE, "artifacts/generator/spec.json", "artifacts/generator/weights.safetensors")
+_DESCRIPTION, _CODE = "MLmodel", "artifacts/portable"
+_FILES = (
+    _DESCRIPTION,
+    "serving.py",
+    f"{_CODE}/__init__.py",
+    "artifacts/generator/spec.json",
+    "artifacts/generator/weights.safetensors",
+)
 _FLAVOR, _LOADER = "python_function", "mlflow.pyfunc.loaders.code_model"  # code as text, nothing pickled
 
 
 def fetch(uri: str, folder: str | Path) -> Path:
     """Copy a model's files to a folder of our own, where nobody changes them between the check and the load.
+
+    What Python compiled of its code in the store stays there: it would run in the code's place, unchecked.
 
     Raises
     ------
@@ -33,6 +42,8 @@ def fetch(uri: str, folder: str | Path) -> Path:
         raise StoreError(f"the folder {str(local)!r} holds no {_DESCRIPTION} file, so no model")
     model = Path(mlflow.artifacts.download_artifacts(uri, dst_path=str(folder)))
     _check_description(uri, model)
+    for compiled in list(model.rglob("__pycache__")):
+        shutil.rmtree(compiled)
     return model
 
 
@@ -45,11 +56,13 @@ def digest(model: Path) -> str:
         If one of the files is lacking.
     """
     whole = hashlib.sha256()
-    for name in _FILES:
-        if not (model / name).is_file():
-            raise StoreError(
-                f"the model is incomplete, it lacks {name}; log it again, or load another version"
-            )
+    if lacking := [name for name in _FILES if not (model / name).is_file()]:
+        raise StoreError(
+            f"the model lacks {lacking[0]}: it is incomplete, or was not logged by rareflow; log it again, "
+            "or load another version"
+        )
+    code = [path.relative_to(model).as_posix() for path in (model / _CODE).rglob("*") if path.is_file()]
+    for name in sorted({*_FILES, *code}):
         with (model / name).open("rb") as file:
             whole.update(f"{name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
     return whole.hexdigest()

@@ -95,9 +95,9 @@ def _load(uri: str, sha256: str | None) -> Loaded:
         files = fetch(found, folder)
         for expected in (recorded, sha256):
             verify(files, expected)
+        found_sha256 = digest(files)
         model = mlflow.pyfunc.load_model(str(files))
         generator = model.unwrap_python_model().generator
-        found_sha256 = digest(files)
     class_rows = (model.metadata.metadata or {}).get(CLASS_ROWS, {})
     return Loaded(generator, class_rows, found, found_sha256, is_recommended)
 

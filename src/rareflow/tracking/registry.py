@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from shutil import copytree, ignore_patterns
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ from mlflow.types.schema import AnyType
 
 from rareflow.generators import portable
 from rareflow.generators.portable import PortableGenerator
-from rareflow.tracking.artifacts import digest, fetch
+from rareflow.tracking.artifacts import digest, fetch, verify
 from rareflow.tracking.datasets import column_type
 from rareflow.tracking.election import OPEN, Election
 from rareflow.tracking.outage import ServerAwayError, ask
@@ -85,7 +86,7 @@ class Registered:
 
 
 def log_generator(generator: PortableGenerator, *, class_rows: Mapping[str, int]) -> ModelInfo:
-    """Log a generator to the active run: a copy of `portable`, a JSON spec, safetensors, nothing pickled.
+    """Log a generator to the active run: its own code, a JSON spec, safetensors, nothing pickled.
 
     Parameters
     ----------
@@ -100,17 +101,20 @@ def log_generator(generator: PortableGenerator, *, class_rows: Mapping[str, int]
     )
     with TemporaryDirectory() as folder:
         saved = generator.save(Path(folder) / "generator")
+        code = Path(portable.__file__).parent
+        code = Path(copytree(code, Path(folder) / "portable", ignore=ignore_patterns("__pycache__")))
         model = mlflow.pyfunc.log_model(
             name="generator",
-            python_model=portable.__file__,
-            artifacts={"generator": str(saved)},
+            python_model=str(Path(__file__).with_name("serving.py")),
+            artifacts={"generator": str(saved), "portable": str(code)},
             model_config={"max_rows": portable.MAX_ROWS, "sha256": PortableGenerator.digests(saved)},
             signature=_signature(generator),
             input_example=(example, {"seed": 7, "temperature": 1.0}),
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _PACKAGES],
             metadata={CLASS_ROWS: dict(class_rows)},
         )
-    client.set_logged_model_tags(model.model_id, {SHA256: _digest(model.model_uri)})
+    with TemporaryDirectory() as folder:
+        client.set_logged_model_tags(model.model_id, {SHA256: digest(fetch(model.model_uri, folder))})
     return model
 
 
@@ -133,12 +137,6 @@ def log_or_keep_generator(
         generator.save(place.spool.model(place.run_id))
         place.client.set_tag(place.run_id, MODEL_TAG, json.dumps(dict(class_rows)))
         return None
-
-
-def _digest(uri: str) -> str:
-    """Give the digest of a model's files as the store has them; they are complete, or it is refused."""
-    with TemporaryDirectory() as folder:
-        return digest(fetch(uri, folder))
 
 
 def _signature(generator: PortableGenerator) -> ModelSignature:
@@ -170,7 +168,7 @@ def register(
     Parameters
     ----------
     model
-        What `log_generator` gave; its artifacts are complete before a version exists.
+        What `log_generator` gave; its files are those that were logged, or no version is made.
     name
         The registered model, ``rareflow-<data set>``.
     val_macro_f1
@@ -184,11 +182,14 @@ def register(
         Further tags of the version.
     """
     client = MlflowClient()
+    recorded = client.get_logged_model(model.model_id).tags[SHA256]
+    with TemporaryDirectory() as folder:
+        verify(fetch(model.model_uri, folder), recorded)
     own = {
         "val_macro_f1": repr(val_macro_f1),
         "data_digest": data_digest,
         "protocol": protocol,
-        SHA256: _digest(model.model_uri),
+        SHA256: recorded,
     }
     election = Election.open(client, name)
     made = mlflow.register_model(model.model_uri, name, tags={**tags, **own, OPEN: "open"})
