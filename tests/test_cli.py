@@ -16,8 +16,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 import rareflow as package
-from rareflow import cli
 from rareflow.cli import main
+from rareflow.cli.train import train
 from rareflow.errors import DataError, StoreError
 from rareflow.workflows import prepare
 from tests.workflows.commands import rareflow, workplace
@@ -372,7 +372,7 @@ def test_rows_are_refused_for_a_table_that_is_not_simulated(folder):
 
 
 def test_the_defaults_of_train_are_those_of_the_generator():
-    given = {name: each.default for name, each in inspect.signature(cli.train).parameters.items()}
+    given = {name: each.default for name, each in inspect.signature(train).parameters.items()}
     given |= {"sampling": given["sampling"] or None, "filter": given["filter"] == "true"}
     params = package.VAEWGANGP().get_params()
     del params["random_state"]  # a command has a seed

@@ -1,0 +1,20 @@
+"""`rareflow doctor`."""
+
+from __future__ import annotations
+
+import typer
+
+from rareflow.cli import options
+from rareflow.errors import ConfigError
+
+__all__ = ["doctor"]
+
+
+def doctor(storage: options.Storage = "", debug: options.Debug = False) -> None:
+    """Tell versions, stores and device, what is missing and how to get it; exit code 2 where one fails."""
+    from rareflow.workflows import doctor as workflow
+
+    told = workflow.run(storage=options.database(storage))
+    typer.echo(told)
+    if "\nFAIL" in told:
+        raise typer.Exit(ConfigError.exit_code)
