@@ -325,6 +325,13 @@ def test_max_rows_is_the_loaders_to_choose():
     assert len(strict.predict(pd.DataFrame({"label": ["NMRI", "MSCI"], "count": [6, 4]}))) == 10
 
 
+@pytest.mark.usefixtures("client")
+@pytest.mark.parametrize("max_rows", ["many", None, float("inf")])
+def test_max_rows_that_are_no_number_are_refused_with_their_value(max_rows):
+    with pytest.raises(mlflow.exceptions.MlflowException, match=f"whole number, .* not {max_rows!r}"):
+        mlflow.pyfunc.load_model(f"models:/{NAME}/1", model_config={"max_rows": max_rows})
+
+
 @pytest.mark.fault
 @pytest.mark.slow
 @pytest.mark.usefixtures("client")

@@ -27,7 +27,13 @@ class RegisteredGenerator(PythonModel):
     def load_context(self, context: PythonModelContext) -> None:
         """Load the generator, whose files are to have the digests that were logged with it."""
         config = context.model_config or {}
-        self.max_rows = int(config.get("max_rows", portable.MAX_ROWS))
+        max_rows = config.get("max_rows", portable.MAX_ROWS)
+        try:
+            self.max_rows = int(max_rows)
+        except (TypeError, ValueError, OverflowError) as err:
+            raise MlflowException.invalid_parameter_value(
+                f"max_rows of model_config must be a whole number, such as 1000000, not {max_rows!r}"
+            ) from err
         folder = context.artifacts["generator"]
         self.generator = portable.PortableGenerator.load(folder, sha256=config.get("sha256"))
 
