@@ -8,7 +8,7 @@ generator's, done as when it samples: some thousand rows at once, then a frame o
 ``codec.csv``.
 """
 
-# ruff: noqa: SLF001 - the way back has no public name of its own
+# ruff: noqa: SLF001 - the way back is timed without what `batches` does besides
 
 import argparse
 

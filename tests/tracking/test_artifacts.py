@@ -145,12 +145,14 @@ def test_outside_of_rareflow_too_a_model_refuses_weights_that_are_not_its_own(lo
         (
             "loader_module: mlflow",
             "loader_module: os",
-            "holds a pickle or code of another library",
+            "holds a pickle, code of another library",
         ),
-        ("python_version:", "python_model: python_model.pkl\n    python_version:", "holds a pickle or code"),
+        ("python_version:", "python_model: python_model.pkl\n    python_version:", "holds a pickle, code"),
         ("flavors:", "flavors: [", "describes no generator"),
         ("flavors:", "flavors: !!python/object/apply:os.getcwd []\nx:", "describes no generator"),
         ("python_function:", "other:", "describes no generator"),
+        ("model_code_path:", "code: code\n    model_code_path:", "holds a pickle, code of another"),
+        ("serving.py", "other.py", "holds a pickle, code of another library"),
     ],
 )
 def test_a_description_that_leads_elsewhere_is_refused(logged, folder, before, after, said):

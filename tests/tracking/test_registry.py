@@ -326,7 +326,7 @@ def test_max_rows_is_the_loaders_to_choose():
 
 
 @pytest.mark.usefixtures("client")
-@pytest.mark.parametrize("max_rows", ["many", None, float("inf")])
+@pytest.mark.parametrize("max_rows", ["many", None, 2.7, -3, float("inf")])
 def test_max_rows_that_are_no_number_are_refused_with_their_value(max_rows):
     with pytest.raises(mlflow.exceptions.MlflowException, match=f"whole number, .* not {max_rows!r}"):
         mlflow.pyfunc.load_model(f"models:/{NAME}/1", model_config={"max_rows": max_rows})

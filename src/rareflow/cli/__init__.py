@@ -4,7 +4,7 @@ A command imports its workflow when it runs, so that help comes at once, and rea
 with others off the context.
 """
 
-from rareflow.cli.app import app
+from rareflow.cli.commands import app
 from rareflow.cli.running import main
 
 __all__ = ["app", "main"]

@@ -31,7 +31,7 @@ def benchmark(
         int, typer.Option(help="The first seed of everything random.", min=0, max=options.LARGEST_SEED)
     ] = 0,
     seeds: Annotated[
-        int, typer.Option(help="How many seeds, one after the other.", min=1, max=100_000_000)
+        int, typer.Option(help="How many seeds, one after the other.", min=1, max=options.MOST_SEEDS)
     ] = 10,
     shots: Annotated[
         str,

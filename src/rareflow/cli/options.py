@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "LARGEST_SEED",
+    "MOST_SEEDS",
     "Categorical",
     "CsvSafe",
     "Data",
@@ -49,8 +50,8 @@ __all__ = [
     "whole",
 ]
 
-LARGEST_SEED = 4_000_000_000
-"""Together with the splits' seeds, and a benchmark's further ones, below 2**32."""
+LARGEST_SEED, MOST_SEEDS = 4_000_000_000, 100_000_000
+"""Together, with the splits' own, below 2**32."""
 
 _STORAGE = "RAREFLOW_STORAGE"
 

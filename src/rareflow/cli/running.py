@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
-from rareflow.cli.app import app
+from rareflow.cli.commands import app
 from rareflow.errors import ConfigError, RareflowError, SpooledError, is_stop, lacks_memory
 from rareflow.redaction import redacted
 

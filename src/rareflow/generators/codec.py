@@ -1,4 +1,4 @@
-"""The codec: a table's columns to codec space. The way back is `portable.PortableGenerator`'s.
+"""The codec: a table's columns to codec space. The way back is in `portable`.
 
 Every numeric column may have *spikes*, values so frequent (zeros, flags, constants of one class) that a tree
 splits on them: they become modes of a one-hot block and come back exact. What is no spike becomes a scalar:

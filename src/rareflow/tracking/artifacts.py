@@ -15,10 +15,10 @@ from rareflow.errors import StoreError
 
 __all__ = ["digest", "fetch", "verify"]
 
-_DESCRIPTION, _CODE = "MLmodel", "artifacts/portable"
+_DESCRIPTION, _SERVING, _CODE = "MLmodel", "serving.py", "artifacts/portable"
 _FILES = (
     _DESCRIPTION,
-    "serving.py",
+    _SERVING,
     f"{_CODE}/__init__.py",
     "artifacts/generator/spec.json",
     "artifacts/generator/weights.safetensors",
@@ -58,8 +58,8 @@ def digest(model: Path) -> str:
     whole = hashlib.sha256()
     if lacking := [name for name in _FILES if not (model / name).is_file()]:
         raise StoreError(
-            f"the model lacks {lacking[0]}: it is incomplete, or was not logged by rareflow; log it again, "
-            "or load another version"
+            f"the model lacks {lacking[0]}: it is incomplete, or an older rareflow or another program logged "
+            "it; train it again, or load another version"
         )
     code = [path.relative_to(model).as_posix() for path in (model / _CODE).rglob("*") if path.is_file()]
     for name in sorted({*_FILES, *code}):
@@ -87,6 +87,7 @@ def _check_description(uri: str, model: Path) -> None:
         flavor = described["flavors"][_FLAVOR]
         named = [entry["path"] for entry in flavor.get("artifacts", {}).values()]
         named += [flavor[key] for key in ("code", "data") if flavor.get(key)]
+        served = PurePosixPath(flavor.get("model_code_path") or _SERVING).name
         strange = [path for path in named if not _is_inside(path)]
     except (
         OSError,
@@ -105,10 +106,11 @@ def _check_description(uri: str, model: Path) -> None:
             f"the model {uri!r} names {strange[0]!r}, which lies outside of it; its MLmodel file was "
             "tampered with: load another version"
         )
-    if flavor.get("loader_module") != _LOADER or "python_model" in flavor:
+    is_ours = flavor.get("loader_module") == _LOADER and served == _SERVING
+    if not is_ours or "python_model" in flavor or flavor.get("code") or flavor.get("data"):
         raise StoreError(
-            f"the model {uri!r} holds a pickle or code of another library, and rareflow loads neither; "
-            "load a generator that rareflow logged"
+            f"the model {uri!r} holds a pickle, code of another library or of an older rareflow, and none is "
+            "run; load a generator that rareflow logged"
         )
 
 

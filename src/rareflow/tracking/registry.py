@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from shutil import copytree, ignore_patterns
+from shutil import copy, copytree, ignore_patterns
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
@@ -18,9 +18,10 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from mlflow.types.schema import AnyType
 
+from rareflow.errors import StoreError
 from rareflow.generators import portable
 from rareflow.generators.portable import PortableGenerator
-from rareflow.tracking.artifacts import digest, fetch, verify
+from rareflow.tracking.artifacts import digest, fetch
 from rareflow.tracking.datasets import column_type
 from rareflow.tracking.election import OPEN, Election
 from rareflow.tracking.outage import ServerAwayError, ask
@@ -101,11 +102,12 @@ def log_generator(generator: PortableGenerator, *, class_rows: Mapping[str, int]
     )
     with TemporaryDirectory() as folder:
         saved = generator.save(Path(folder) / "generator")
-        code = Path(portable.__file__).parent
-        code = Path(copytree(code, Path(folder) / "portable", ignore=ignore_patterns("__pycache__")))
+        code = Path(folder) / "artifacts" / "portable"  # beside the file that MLflow runs, as in the model
+        copytree(Path(portable.__file__).parent, code, ignore=ignore_patterns("__pycache__"))
+        serving = copy(Path(__file__).with_name("serving.py"), folder)
         model = mlflow.pyfunc.log_model(
             name="generator",
-            python_model=str(Path(__file__).with_name("serving.py")),
+            python_model=str(serving),
             artifacts={"generator": str(saved), "portable": str(code)},
             model_config={"max_rows": portable.MAX_ROWS, "sha256": PortableGenerator.digests(saved)},
             signature=_signature(generator),
@@ -180,11 +182,20 @@ def register(
         the run that logged the model has the whole as its artifact `MODEL_CARD`.
     tags
         Further tags of the version.
+
+    Raises
+    ------
+    StoreError
+        If the model's files are not those that were logged.
     """
     client = MlflowClient()
     recorded = client.get_logged_model(model.model_id).tags[SHA256]
     with TemporaryDirectory() as folder:
-        verify(fetch(model.model_uri, folder), recorded)
+        if (found := digest(fetch(model.model_uri, folder))) != recorded:
+            raise StoreError(
+                f"the files of {model.model_uri!r} are not those that were logged (SHA-256 {found}, recorded "
+                f"{recorded}), so no version is made; run the same command again"
+            )
     own = {
         "val_macro_f1": repr(val_macro_f1),
         "data_digest": data_digest,

@@ -1,6 +1,7 @@
 """What MLflow runs when it loads a registered generator: it hands over what the generator's own code makes.
 
 A registered model holds a copy of this file and, among its artifacts, one of `rareflow.generators.portable`.
+rareflow itself never imports it.
 """
 
 from __future__ import annotations
@@ -15,9 +16,8 @@ from mlflow.models import set_model
 from mlflow.pyfunc import PythonModel, PythonModelContext
 
 # MLflow runs this file under a new name at each load. Made a package, it imports what it came with as
-# a part of itself, so two versions loaded in one process each run their own. The original came with rareflow.
-_HERE = Path(__file__).parent
-__path__ = [str(_HERE / "artifacts"), str(_HERE.parent / "generators")]
+# a part of itself, so two versions loaded in one process each run their own.
+__path__ = [str(Path(__file__).with_name("artifacts"))]
 portable = import_module(f"{__name__}.portable")
 
 
@@ -28,12 +28,11 @@ class RegisteredGenerator(PythonModel):
         """Load the generator, whose files are to have the digests that were logged with it."""
         config = context.model_config or {}
         max_rows = config.get("max_rows", portable.MAX_ROWS)
-        try:
-            self.max_rows = int(max_rows)
-        except (TypeError, ValueError, OverflowError) as err:
+        self.max_rows = portable.as_whole(max_rows)
+        if self.max_rows is None:
             raise MlflowException.invalid_parameter_value(
                 f"max_rows of model_config must be a whole number, such as 1000000, not {max_rows!r}"
-            ) from err
+            )
         folder = context.artifacts["generator"]
         self.generator = portable.PortableGenerator.load(folder, sha256=config.get("sha256"))
 

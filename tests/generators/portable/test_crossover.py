@@ -160,7 +160,8 @@ LABELS = {
 def test_any_table_is_filtered_and_sampled_within_its_observed_range(table, labels):
     generator = generator_of(table, labels, filter=True)
     for snap in SNAPS:
-        generator.spec["sampling"]["snap"] = snap
+        spec = generator.spec | {"sampling": generator.spec["sampling"] | {"snap": snap}}
+        generator = PortableGenerator(spec, generator.tensors)
         for label in generator.classes[:4]:
             rows = generator.sample(label, 40, seed=1)
             pd.testing.assert_series_equal(rows.dtypes, table.dtypes)

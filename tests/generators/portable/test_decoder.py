@@ -21,7 +21,8 @@ def test_the_decoder_without_torch_says_block_by_block_what_torch_s_says(monkeyp
     generator = generator_of()
     decoder = Decoder(3, 4, 8, generator.layout.width)
     weights = {
-        key: torch.from_numpy(value) for key, value in tensors.part(generator.tensors, "decoder.").items()
+        key: torch.from_numpy(value)
+        for key, value in tensors.tensors_of(generator.tensors, "decoder.").items()
     }
     decoder.load_state_dict(weights)
     z = torch.randn(count, 3, generator=torch.Generator().manual_seed(0))

@@ -18,6 +18,7 @@ from .generator import MAX_ROWS, PortableGenerator
 from .kernels import SLOPE
 from .layout import STEEP, Draw, Layout
 from .spec import CODECS, HOTTEST, SAMPLING_MODES, SNAPS, is_dtype
+from .wanted import as_whole
 
 __all__ = [
     "CODECS",
@@ -30,6 +31,7 @@ __all__ = [
     "Draw",
     "Layout",
     "PortableGenerator",
+    "as_whole",
     "forest_features",
     "is_dtype",
 ]

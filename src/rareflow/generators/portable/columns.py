@@ -62,9 +62,9 @@ def _dtype(name: str) -> Any:  # noqa: ANN401 - pandas' own
 def is_held(values: Array, entry: dict[str, Any]) -> bool:
     """Tell whether a column's dtype holds these values as they are."""
     try:
-        column = typed(values, entry)
+        series = typed(values, entry)
         if values.dtype == object and not entry.get("numeric"):
-            return bool(column.isna().sum() == pd.isna(values).sum())
-        return np.array_equal(column.to_numpy(np.float64, na_value=np.nan), values, equal_nan=True)
+            return bool(series.isna().sum() == pd.isna(values).sum())
+        return np.array_equal(series.to_numpy(np.float64, na_value=np.nan), values, equal_nan=True)
     except (ArithmeticError, TypeError, ValueError, Warning):
         return False

@@ -16,7 +16,7 @@ from .kernels import put
 from .layout import Layout
 from .sampling import Sampling
 from .spec import check_spec
-from .tensors import FORESTS, check_size, check_tensors, check_values, part
+from .tensors import FORESTS, check_size, check_tensors, check_values, tensors_of
 from .threads import in_threads
 from .wanted import Wanted, check, read_counts, read_seed
 
@@ -41,7 +41,7 @@ class PortableGenerator:
     Parameters
     ----------
     spec
-        What JSON can hold: columns, label, classes, layout, sampling settings.
+        What JSON can hold: columns, label, classes, layout, sampling settings. It is read here, once.
     tensors
         What safetensors holds: weights ``decoder.*``, the scalars' scales ``scalar.*``, the anchors
         ``anchors.*`` (real rows in codec space, their latent posterior and neighbours, class by class) and,
@@ -62,7 +62,7 @@ class PortableGenerator:
         self.classes: list[str] = [entry["name"] for entry in spec["classes"]]
         check_tensors(spec, self.layout, tensors)
         self.sampling = Sampling(spec, tensors, self.layout)
-        self.filter = Filter([forest for prefix in FORESTS if (forest := part(tensors, prefix))])
+        self.filter = Filter([forest for prefix in FORESTS if (forest := tensors_of(tensors, prefix))])
 
     @classmethod
     def load(cls, folder: str | Path, *, sha256: Mapping[str, str] | None = None) -> PortableGenerator:

@@ -198,7 +198,7 @@ def judge(
     votes: Array,
     lead: Array,
 ) -> None:  # pragma: no cover - compiled
-    """Write by how much a group leads the best other when the trees of `filter.fit_forest` vote, ``(N,)``.
+    """Write by how much a group leads the best other when all trees of a forest vote, ``(N,)``.
 
     All trees of a stage add up their votes for some rows of ``(F, N)``, the first in the third of the lists;
     then the rows leave that others cannot turn.

@@ -12,7 +12,7 @@ from .decoder import Decoder
 from .kernels import add_lines, mix, put, settle, share, straighten
 from .layout import Draw
 from .scalars import Scalars
-from .tensors import part
+from .tensors import tensors_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -39,8 +39,10 @@ class Sampling:
     def __init__(self, spec: dict[str, Any], tensors: dict[str, Array], layout: Layout) -> None:
         self._spec, self._tensors, self._layout = spec, tensors, layout
         self._mode, self._snap_to = spec["sampling"]["mode"], spec["sampling"]["snap"]
-        self.decoder = Decoder(part(tensors, "decoder."), spec["decoder"]["latent_dim"], layout)
-        self.scalars = Scalars(part(tensors, "scalar."), spec["codec"], is_mirrored=self._mode != "prior")
+        self.decoder = Decoder(tensors_of(tensors, "decoder."), spec["decoder"]["latent_dim"], layout)
+        self.scalars = Scalars(
+            tensors_of(tensors, "scalar."), spec["codec"], is_mirrored=self._mode != "prior"
+        )
 
     def draw(
         self,

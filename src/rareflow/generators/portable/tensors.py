@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from .kernels import Array
     from .layout import Layout
 
-__all__ = ["FORESTS", "check_size", "check_tensors", "check_values", "part"]
+__all__ = ["FORESTS", "check_size", "check_tensors", "check_values", "tensors_of"]
 
 FORESTS = ("forest.classes.", "forest.numbers.")
-"""What the names of the filter's tensors begin with, forest by forest; see `filter.fit_filter`."""
+"""What the tensors of each of its forests begin with; see `rareflow.generators.filter.fit_filter`."""
 
 _MOST_NUMBERS = 2**30  # in the real rows' table in codec space, which no file bounds
 
 
-def part(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
+def tensors_of(tensors: dict[str, Array], prefix: str) -> dict[str, Array]:
     """Give the tensors of one part, by their names within it."""
     return {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
 
@@ -60,7 +60,7 @@ def _check_bounds(spec: dict[str, Any], layout: Layout, tensors: dict[str, Array
     rows = len(tensors["anchors.raw"])
     ends: dict[str, Any] = {"anchors.neighbours": rows, "anchors.modes": np.array(layout.sizes)}
     for prefix in FORESTS:
-        if forest := part(tensors, prefix):
+        if forest := tensors_of(tensors, prefix):
             nodes, groups = forest["value"].shape
             ends |= {f"{prefix}roots": nodes, f"{prefix}children": nodes, f"{prefix}groups": groups}
             ends |= {f"{prefix}feature": layout.scalars + len(layout.sizes)}
@@ -98,7 +98,7 @@ def _forms(spec: dict[str, Any], layout: Layout, tensors: dict[str, Array]) -> d
         bend = {"asinh": ("scale", scalars), "quantile": ("references", scalars, None), "zscore": None}
         if further := bend[spec["codec"]]:
             forms[f"scalar.{further[0]}"] = ("f8", *further[1:])
-    for prefix in FORESTS if any(part(tensors, prefix) for prefix in FORESTS) else ():
+    for prefix in FORESTS if any(tensors_of(tensors, prefix) for prefix in FORESTS) else ():
         nodes = len(tensors.get(f"{prefix}feature", ()))
         forms |= {
             f"{prefix}roots": ("u4", None),

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["Wanted", "check", "read_counts", "read_seed"]
+__all__ = ["Wanted", "as_whole", "check", "read_counts", "read_seed"]
 
 _BATCH_ROWS = 65_536  # a frame's: one thread draws it, from a random source of its own
 _MOST_COUNT = 2**63 - 1
@@ -65,7 +65,7 @@ def check(
         raise ValueError(f"{label=} is not a class of this generator; its classes are {classes}")
     if not isinstance(temperature, int | float | np.number) or not 0 <= temperature <= HOTTEST:
         raise ValueError(f"temperature must be a number from 0 to {HOTTEST:.0f}, not {temperature=}")
-    whole = _as_whole(count)
+    whole = as_whole(count)
     if whole is None or whole > _MOST_COUNT:
         shown = repr(count) if isinstance(count, str) else str(count)
         raise ValueError(f"count of {label=} must be a whole number from 0 to {_MOST_COUNT}, not {shown:.40}")
@@ -76,13 +76,13 @@ def read_seed(seed: Any) -> int | None:  # noqa: ANN401 - what a user gave
     """Give the seed, ``None`` as it is; refuse what is none."""
     if seed is None:
         return None
-    whole = _as_whole(seed)
+    whole = as_whole(seed)
     if whole is None:
         raise ValueError(f"seed must be a whole number from 0, or None to draw afresh, not {seed=!s:.40}")
     return whole
 
 
-def _as_whole(value: Any) -> int | None:  # noqa: ANN401 - what a user gave
+def as_whole(value: Any) -> int | None:  # noqa: ANN401 - what a user gave
     """Give a whole number from 0; ``None``: it is none. A whole float is one: frames make floats of them."""
     try:
         whole = int(value)
