@@ -8,7 +8,7 @@ from mlflow.exceptions import MlflowException
 
 from rareflow.tracking import registry
 from rareflow.tracking.election import OPEN
-from rareflow.tracking.registry import register
+from rareflow.tracking.registry import SHA256, register
 
 pytestmark = pytest.mark.fault
 
@@ -16,9 +16,9 @@ pytestmark = pytest.mark.fault
 @pytest.fixture
 def add(client, logged, monkeypatch):
     """Register a version with a score; its files, which are the same each time, are digested once."""
-    assert client
-    digest = registry._digest(logged[1].model_uri)
-    monkeypatch.setattr(registry, "_digest", lambda _: digest)
+    recorded = client.get_logged_model(logged[1].model_id).tags[SHA256]
+    monkeypatch.setattr(registry, "fetch", lambda _uri, folder: folder)
+    monkeypatch.setattr(registry, "digest", lambda _: recorded)
 
     def add(name, score, *, digest="d"):
         return register(
