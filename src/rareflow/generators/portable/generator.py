@@ -18,7 +18,7 @@ from .sampling import Sampling
 from .spec import check_spec
 from .tensors import FORESTS, check_size, check_tensors, check_values, tensors_of
 from .threads import in_threads
-from .wanted import Wanted, check, read_counts, read_seed
+from .wanted import Wanted, check_wanted, read_counts, read_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -41,7 +41,8 @@ class PortableGenerator:
     Parameters
     ----------
     spec
-        What JSON can hold: columns, label, classes, layout, sampling settings. It is read here, once.
+        What JSON can hold: columns, label, classes, layout, sampling settings. Codec, mode and snap are read
+        here, once: for others make another generator.
     tensors
         What safetensors holds: weights ``decoder.*``, the scalars' scales ``scalar.*``, the anchors
         ``anchors.*`` (real rows in codec space, their latent posterior and neighbours, class by class) and,
@@ -119,7 +120,7 @@ class PortableGenerator:
         ValueError
             If the label is unknown, or the count, the seed or the temperature out of its range.
         """
-        index, whole = check(label, count, temperature, self.classes)
+        index, whole = check_wanted(label, count, temperature, self.classes)
         wanted = [Wanted(index, whole, np.random.SeedSequence(read_seed(seed)))]
         return self._drawn(wanted, temperature, with_label=False)
 
@@ -176,7 +177,7 @@ class PortableGenerator:
 
     def draw_part(self, part: Mapping[str, Any]) -> pd.DataFrame:
         """Draw the frame of one of `parts`, the label column included; errors are `sample`'s."""
-        index, count = check(part["label"], part["count"], part["temperature"], self.classes)
+        index, count = check_wanted(part["label"], part["count"], part["temperature"], self.classes)
         seed = np.random.SeedSequence(part["entropy"], spawn_key=part["spawn_key"])
         room = self.layout.room(count)
         self._fill(room, slice(0, count), index, np.random.default_rng(seed), part["temperature"])

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-__all__ = ["Wanted", "as_whole", "check", "read_counts", "read_seed"]
+__all__ = ["Wanted", "as_whole", "check_wanted", "read_counts", "read_seed"]
 
 _BATCH_ROWS = 65_536  # a frame's: one thread draws it, from a random source of its own
 _MOST_COUNT = 2**63 - 1
@@ -47,14 +47,14 @@ def read_counts(
     whole = read_seed(seed)
     return [
         Wanted(
-            *check(label, count, temperature, classes),
+            *check_wanted(label, count, temperature, classes),
             np.random.SeedSequence(None if whole is None else [whole, i]),
         )
         for i, (label, count) in enumerate(pairs or [(classes[0], 0)])
     ]
 
 
-def check(
+def check_wanted(
     label: str,
     count: Any,  # noqa: ANN401 - what a user gave
     temperature: float,
