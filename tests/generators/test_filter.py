@@ -125,10 +125,10 @@ def test_rows_that_are_not_drawn_near_real_ones_have_no_head_start(architecture)
     assert set(head_start(generator).values()) == {0}
 
 
-def filter_of(forest):
-    """A filter of one forest, each of whose classes is a group of its own without a head start."""
-    kinds = forest["value"].shape[1]
-    return Filter([forest | {"groups": np.arange(kinds), "head_start": np.zeros(kinds, np.float32)}])
+def filter_of(forest, head_start=0):
+    """A filter of one forest, each of whose classes is a group of its own with some votes to begin with."""
+    groups = np.arange(forest["value"].shape[1])
+    return Filter([forest | {"groups": groups, "head_start": np.full(len(groups), head_start, np.float32)}])
 
 
 def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_any_row():
@@ -136,11 +136,18 @@ def test_the_forests_as_arrays_say_what_the_mean_of_scikit_learn_s_two_says_of_a
     features = 2.0 * rng.integers(0, 10, (400, 4)).astype(np.float32)  # thresholds are odd numbers, then
     classes = (features[:, :2].sum(axis=1) > 20).astype(int)
     classes[(features[:, 2] > 12) & (rng.random(400) < 0.8)] = 2
-    judges = filter_of(forest_arrays(fit_forest(features, classes, 5, 32)))
+    forest = forest_arrays(fit_forest(features, classes, 5, 32))
+    judges = filter_of(forest)
     references = [
         maker(32, max_depth=forests._DEPTH, random_state=5).fit(features, classes)
         for maker in (RandomForestClassifier, ExtraTreesClassifier)
     ]
+    in_turn = [
+        tree.tree_.node_count
+        for pair in zip(*(reference.estimators_ for reference in references), strict=True)
+        for tree in pair
+    ]
+    assert np.diff(forest["roots"]).tolist() == in_turn[:-1]  # so that the first few trees speak for all
 
     rows = rng.integers(-1, 21, (3_000, 4))  # every second number stands on a threshold
     draw = Draw(rows.T, np.empty((0, 3_000)))
@@ -230,8 +237,9 @@ def test_the_second_forest_learns_commonest_or_not_from_the_same_rows_without_th
     assert (answers == (seen["kinds"] == 0 if fitted else seen["kinds"])).all()
 
 
+@pytest.mark.parametrize("head_start", [0, 20])
 @pytest.mark.parametrize("spread", [1, 40])  # all rows on one side of most nodes, and on both
-def test_rows_that_leave_the_vote_early_are_judged_as_if_every_tree_had_voted(spread):
+def test_rows_that_leave_the_vote_early_are_judged_as_if_every_tree_had_voted(spread, head_start):
     rng = np.random.default_rng(1)
     features = rng.integers(0, 40, (600, 5)).astype(np.float32)
     classes = (features[:, 0] // 10 + (rng.random(600) < 0.3)).astype(int)  # many a leaf is divided
@@ -245,9 +253,9 @@ def test_rows_that_leave_the_vote_early_are_judged_as_if_every_tree_had_voted(sp
             is_right = x[forest["feature"][node], rows] > forest["threshold"][node]
             node = forest["children"].reshape(-1, 2)[node, is_right.astype(int)]
         votes += forest["value"][node]
-    judges = filter_of(forest)
+    judges = filter_of(forest, head_start)
     for own in range(votes.shape[1]):
-        expected = votes[:, own] >= np.delete(votes, own, axis=1).max(axis=1)
+        expected = votes[:, own] + head_start >= np.delete(votes, own, axis=1).max(axis=1)
         assert (judges.is_own(draw, own) == expected).all()
         assert spread == 1 or 0 < expected.mean() < 1
 

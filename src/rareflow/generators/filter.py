@@ -191,12 +191,13 @@ def forest_arrays(halves: list[Any]) -> dict[str, NDArray[Any]]:
     Returns
     -------
     dict
-        The nodes of all trees, one after the other: ``roots``, each tree's first node; ``feature`` and
-        ``threshold`` of each node, in float32, rounded down, as what is compared with it is float32;
-        ``children``, left (at most the threshold) and right of each node in turn, ``(2 * nodes,)``;
-        ``value``, each group's share of the training rows there, ``(nodes, G)``. A leaf is its own child.
+        The nodes of all trees, one of each half in turn, so that a few say what all do: ``roots``, each
+        tree's first node; ``feature`` and ``threshold`` of each node, in float32, rounded down, as what is
+        compared with it is float32; ``children``, left (at most the threshold) and right of each node in
+        turn, ``(2 * nodes,)``; ``value``, each group's share of the training rows there, ``(nodes, G)``. A
+        leaf is its own child.
     """
-    trees = [tree.tree_ for half in halves for tree in half.estimators_]
+    trees = [tree.tree_ for pair in zip(*(half.estimators_ for half in halves), strict=True) for tree in pair]
     roots = np.cumsum([0, *(tree.node_count for tree in trees[:-1])])
     is_leaf = np.concatenate([tree.children_left < 0 for tree in trees])
     sides = [

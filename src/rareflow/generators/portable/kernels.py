@@ -192,39 +192,40 @@ def judge(
     value: Array,
     own: int,
     stages: Array,
-    to_come: Array,
+    owed: Array,
+    doubt: Array,
     lists: Array,
     rows: int,
     votes: Array,
     lead: Array,
 ) -> None:  # pragma: no cover - compiled
-    """Write by how much a group leads the best other when all trees of a forest vote, ``(N,)``.
+    """Write by how much a group leads the best other when a forest votes, ``(N,)``.
 
     All trees of a stage add up their votes for some rows of ``(F, N)``, the first in the third of the lists;
-    then the rows leave that others cannot turn.
+    then the rows leave whose lead, less what is owed to the other trees, is beyond doubt.
     """
     count, begin = np.uintp(rows), 0
     for stage in range(len(stages)):
         for tree in range(begin, stages[stage]):
             _vote(x, ends, roots[tree], feature, threshold, children, value, lists, count, votes)
         begin = stages[stage]
-        count = _undecided(votes, own, to_come[stage], lists[2], count, lead)
+        count = _undecided(votes, own, owed[stage], doubt[stage], lists[2], count, lead)
 
 
 @_compiled
 def _undecided(
-    votes: Array, own: int, to_come: float, rows: Array, count: int, lead: Array
+    votes: Array, own: int, owed: float, doubt: float, rows: Array, count: int, lead: Array
 ) -> int:  # pragma: no cover - compiled
-    """Write by how much a group leads the best other of ``(N, G)``; keep and count what may still turn."""
+    """Write by how much a group leads the best other of ``(N, G)``; keep and count what is in doubt."""
     kept: Any = np.uintp(0)
     for k in range(count):
         i = rows[k]
         best = np.float32(0)
         for c in range(votes.shape[1]):
             best = votes[i, c] if c != own and votes[i, c] > best else best
-        lead[i] = votes[i, own] - best
+        lead[i] = votes[i, own] - best - owed
         rows[kept] = i
-        kept += np.uintp(abs(lead[i]) <= to_come)
+        kept += np.uintp(abs(lead[i]) <= doubt)
     return kept
 
 
