@@ -39,7 +39,7 @@ class VAEWGANGP(BaseEstimator):
     """A conditional VAE-WGAN-GP for labelled tables: one network for all classes.
 
     A class of eleven rows so borrows what the others know. `sample` draws near real rows: drawing from the
-    prior, the paper's way, scored 0.8 points less at 10 shots of the gas pipeline and 8.0 less at 10 of
+    prior, the paper's way, scored 1.0 points less at 10 shots of the gas pipeline and 8.1 less at 10 of
     CIC-IDS2017 (experiments/README.md).
 
     Parameters
