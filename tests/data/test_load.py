@@ -331,6 +331,14 @@ def test_text_of_more_values_than_a_generator_takes_is_not_offered_as_categories
     assert load(frame, rare_classes="keep", categorical=few, drop=["ip", "count"]).schema.names == few
 
 
+def test_a_long_text_is_shown_by_its_beginning(refusal):
+    long, name = "x" * 5_000, "c" * 5_000
+    said = refusal(pd.DataFrame({name: [None, None], "payload": [long, "y"], "label": ["a", "b"]}))
+    assert said.startswith(f"columns that hold no value at all: {name[:80]}...; leave")
+    said = refusal(pd.DataFrame({"payload": [long, "y"], "label": ["a", "b"]}))
+    assert said.startswith(f"text in columns that nobody declared: 'payload' ({long[:79]!r:.80}...); add")
+
+
 def test_a_header_that_is_repeated_among_the_rows_is_said_and_none_of_its_columns_is_to_be_declared(refusal):
     header = {"proto": "proto", "n": "n", "n.1": "n", "gap": "gap", "label": "label"}
     first = {"proto": "tcp", "n": "1", "n.1": "2", "gap": "-", "label": "a"}

@@ -266,10 +266,25 @@ def test_a_row_is_named_by_its_place_in_its_file_blank_rows_counted(tmp_path, mo
     assert one.place(1) == "row 5"
 
 
-def test_semicolons_and_decimal_commas_are_refused_with_the_remedy(tmp_path):
-    source = write(tmp_path / "t.csv", "a;b;label\n1,5;2,5;x\n3;4,5;y\n")
-    with pytest.raises(DataError, match=r"t\.csv: its columns are separated by semicolons; separate them"):
+@pytest.mark.parametrize(("mark", "name"), [(";", "semicolons"), ("\t", "tabs"), ("|", "bars")])
+def test_other_separators_are_refused_with_the_remedy_though_values_hold_commas(tmp_path, mark, name):
+    source = write(tmp_path / "t.csv", "a;b;label\n1,5;2,5;x\n3;4,5;y\n".replace(";", mark))
+    with pytest.raises(
+        DataError, match=rf"t\.csv: its columns are separated by {name}; separate them by com"
+    ):
         read(source)
+
+
+def test_a_compressed_file_is_read_whatever_its_name(tmp_path):
+    (tmp_path / "t.csv").write_bytes(gzip.compress(b"a,label\n1,x\n"))
+    assert read_frame(str(tmp_path / "t.csv")).to_dict("list") == {"a": [1], "label": ["x"]}
+
+
+def test_columns_of_one_name_are_told_apart_and_so_is_said(tmp_path):
+    source = write(tmp_path / "t.csv", "proto,a,proto ,label\n1,2,3,x\n")
+    frame, notes = read(source)
+    assert list(frame) == ["proto", "a", "proto.1", "label"]
+    assert "t.csv: columns of one name got a suffix: proto.1." in notes
 
 
 def test_what_arrow_s_threads_read_is_not_python_s_memory():

@@ -306,7 +306,7 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
         (X.iloc[:0], [], "X must hold at least one row and one column, not (0, 10)"),
         (X[[]], Y, "X must hold at least one row and one column, not (120, 0)"),
         (np.zeros(5), [0] * 5, "X must be a table of shape (rows, columns), not of shape (5,)"),
-        (X[["version"]], Y, "every column of X is constant; a generator needs one that varies"),
+        (X[["version"]], Y, "every column of X holds one value alone; give a generator one that varies"),
         (
             X.rename(columns={"bytes": "attack"}),
             Y,
@@ -376,9 +376,15 @@ def test_one_generator_is_not_fitted_on_two_tables():
         fit_together([model()] * 2, [(X, Y)] * 2)
 
 
+def test_labels_may_be_the_one_column_of_a_table():
+    alone = model().fit(X, Y)
+    for labels in (Y.to_frame(), Y.to_numpy()[:, None]):
+        assert model().fit(X, labels).history_ == alone.history_
+
+
 def test_where_one_table_cannot_be_used_nothing_is_fitted():
     generators = [model(), model()]
-    with pytest.raises(DataError, match=r"^every column of X is constant"):
+    with pytest.raises(DataError, match=r"^every column of X holds one value"):
         fit_together(generators, [(X, Y), (pd.DataFrame({"x": np.zeros(len(Y))}), Y)])
     assert not hasattr(generators[0], "generator_")
 

@@ -275,10 +275,23 @@ def test_columns_that_would_fill_the_memory_of_detectors_are_refused_before_anyt
     assert set(folder.iterdir()) == before
 
 
+@pytest.mark.parametrize("words", [("train",), ("tune",), ("benchmark", "--augmenters", "RAW,rareflow")])
+def test_a_table_in_which_nothing_varies_is_refused_before_anything_is_written(words, folder):
+    pd.DataFrame({"a": [1] * 40, "b": ["x"] * 40, "label": ["m", "n"] * 20}).to_csv("t.csv", index=False)
+    before = set(folder.iterdir())
+    ended = rareflow(*words, "--data", "t.csv", "--label", "label", "--categorical", "b")
+    assert ended.code == 2
+    assert ended.said == [
+        "rareflow: every column holds one value alone: 'a' (1), 'b' (x); a generator needs one that varies: "
+        "give --data a table with it, or leave out less with --drop"
+    ]
+    assert set(folder.iterdir()) == before
+
+
 def test_detectors_take_as_many_categories_as_a_generator_of_any_number_of_rows(tmp_path, monkeypatch):
     monkeypatch.setattr(settings, "_ONE_HOT", 0)
     many_categories(tmp_path / "t.parquet", port=MAX_CATEGORIES)
-    Settings(DataSettings(str(tmp_path / "t.parquet"), label="label")).check_categories(for_generator=False)
+    Settings(DataSettings(str(tmp_path / "t.parquet"), label="label")).check_trainable(for_generator=False)
 
 
 def test_columns_of_more_categories_than_a_generator_learns_are_refused_all_at_once(tmp_path):
@@ -291,6 +304,6 @@ def test_columns_of_more_categories_than_a_generator_learns_are_refused_all_at_o
         "leave them out with --drop 'from,\"to, last\"'"
     )
     with pytest.raises(DataError) as refused:
-        Settings(DataSettings(str(path), label="label")).check_categories()
+        Settings(DataSettings(str(path), label="label")).check_trainable()
     assert str(refused.value) == said
-    Settings(DataSettings(str(path), label="label", drop=("from", "to, last"))).check_categories()
+    Settings(DataSettings(str(path), label="label", drop=("from", "to, last"))).check_trainable()

@@ -55,7 +55,8 @@ def benchmark(
         str, typer.Option(help="Compare forged rows with real ones too: true or false.")
     ] = "true",
     report_only: Annotated[
-        str, typer.Option(help="Write the report on what --out holds and compute nothing: true or false.")
+        str,
+        typer.Option(help="Write the report on all that --out holds, whatever else is given: true or false."),
     ] = "false",
     experiment: options.Experiment = "rareflow",
     n_threads: options.NThreads = 1,

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from rareflow.data.names import unique_names
+from rareflow.data.names import shown_names, unique_names
 from rareflow.errors import DataError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["parse_csv"]
 
 _FEW = 3  # commas of a line that text may well have
+_OTHERS = {";": "semicolons", "\t": "tabs", "|": "bars"}  # that separate columns in some files
 _EXACT = 2**53  # a whole number in a column with gaps becomes a float
 _MISSING = [*pa_csv.ConvertOptions().null_values, " "]
 
@@ -62,7 +63,10 @@ def parse_csv(
         _check_known(header, known, path)
         table, header = _parse(content, names=known), list(known)
         notes.append(f"{path.name} has no header; its columns got the names that the recipe knows.")
-    names = unique_names([name or f"Unnamed: {i}" for i, name in enumerate(header)])
+    own = [name or f"Unnamed: {i}" for i, name in enumerate(header)]
+    names = unique_names(own)
+    if renamed := [name for name, first in zip(names, own, strict=True) if name != first]:
+        notes.append(f"{path.name}: columns of one name got a suffix: {shown_names(renamed)}.")
     table = table.rename_columns(names)
     _check_quotes(table, path)
     for place, name in enumerate(names):
@@ -86,10 +90,10 @@ def _parsed(content: pa.Buffer, path: Path) -> pa.Table:
         table = _parse(content)
     except pa.ArrowInvalid as err:
         first = content.to_pybytes().splitlines()[0].decode()
-        if ";" in first and "," not in first:
+        if others := [name for mark, name in _OTHERS.items() if mark in first and "," not in first]:
             raise DataError(
-                f"{path}: its columns are separated by semicolons; separate them by commas, and write the "
-                "decimals of numbers behind a point"
+                f"{path}: its columns are separated by {others[0]}; separate them by commas, write the "
+                "decimals of numbers behind a point, and a value that holds a comma in double quotes"
             ) from err
         if first.startswith("#"):
             raise DataError(

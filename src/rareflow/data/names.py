@@ -20,12 +20,14 @@ __all__ = [
     "find_label",
     "joined_names",
     "shell_names",
+    "shortened",
     "shown_names",
     "split_names",
     "unique_names",
 ]
 
 _NAMES_SHOWN = 8
+_SHOWN = 80  # characters of each
 
 
 def unique_names(names: list[str]) -> list[str]:
@@ -128,6 +130,12 @@ def shell_names(names: Iterable[str]) -> str:
 
 def shown_names(names: Sequence[str]) -> str:
     """List names, the last of a long list among them, for there the label often stands."""
-    if len(names) <= _NAMES_SHOWN:
-        return ", ".join(names)
-    return f"{', '.join(names[: _NAMES_SHOWN - 1])}, ... ({len(names)} in all), {names[-1]}"
+    shown = [shortened(name) for name in names]
+    if len(shown) <= _NAMES_SHOWN:
+        return ", ".join(shown)
+    return f"{', '.join(shown[: _NAMES_SHOWN - 1])}, ... ({len(shown)} in all), {shown[-1]}"
+
+
+def shortened(text: str) -> str:
+    """Cut what is too long for one of several things that a line shows."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

@@ -29,6 +29,7 @@ __all__ = ["ENDINGS", "is_named", "open_source"]
 ENDINGS = (".csv", ".csv.gz", ".arff", ".parquet")
 _ALSO_CSV = ".txt"  # where the file itself is named: in a folder, text may be anything
 
+_GZIP = b"\x1f\x8b"  # what such a file begins with, whatever its name
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",
@@ -171,7 +172,7 @@ def _held(path: Path, frame: pd.DataFrame) -> Held:
 def _text(path: Path, notes: list[str]) -> bytes:
     """Give a text file's content as UTF-8; bytes that are no UTF-8 are read as Windows or Latin-1 text."""
     content = path.read_bytes()
-    if path.name.lower().endswith(".gz"):
+    if path.name.lower().endswith(".gz") or content.startswith(_GZIP):
         content = gzip.decompress(content)
     if not content.strip():
         raise DataError(f"{path}: is empty; give --data a file with a header and rows")

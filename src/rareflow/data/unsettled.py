@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from rareflow.data.dtypes import is_text, values_dtype
-from rareflow.data.names import shell_names
+from rareflow.data.names import shell_names, shortened
 from rareflow.data.schema import MAX_CATEGORIES
 from rareflow.errors import DataError
 
@@ -96,12 +96,12 @@ class _Text:
         present = frame[name].dropna()
         if present.empty:
             return
-        self.first = self.first or f"{present.iloc[0]!r}"
+        self.first = self.first or shortened(repr(present.iloc[0]))
         is_number = pd.to_numeric(present, errors="coerce").notna()
         self.has_numbers = self.has_numbers or bool(is_number.any())
         if self.row < 0 and not is_number.all():
             row = present.index[~is_number][0]
-            self.odd, self.row = f"{frame[name][row]!r}", before + row
+            self.odd, self.row = shortened(repr(frame[name][row])), before + row
             self.in_header = all(_is_named(frame[other][row], other) for other in names)
         if not self.is_many:
             self.values.update(map(str, present.unique()[: MAX_CATEGORIES + 1]))

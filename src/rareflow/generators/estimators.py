@@ -199,7 +199,7 @@ class VAEWGANGP(BaseEstimator):
         values, classes = number_classes(labels)
         codec = Codec(self.codec).fit(frame, (1.0 / np.bincount(classes))[classes])
         if not codec.layout.width:
-            raise DataError("every column of X is constant; a generator needs one that varies")
+            raise DataError("every column of X holds one value alone; give a generator one that varies")
         encoded = codec.encode(frame)
         x = torch.from_numpy(codec.layout.one_hot(encoded.scaled, encoded.modes)).to(device)
         # Weights are drawn on the CPU, so that a seed starts the same model on every device.

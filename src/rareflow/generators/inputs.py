@@ -40,6 +40,8 @@ def as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
 
 def as_labels(y: ArrayLike, frame: pd.DataFrame) -> pd.Series:
     """Give labels as a series of the table's length without gaps; unnamed ones take a name that X lacks."""
+    if np.ndim(y) == 2 and np.shape(y)[1] == 1:  # noqa: PLR2004 - a column of a table, as scikit-learn takes it
+        y = y.iloc[:, 0] if isinstance(y, pd.DataFrame) else np.asarray(y)[:, 0]
     if np.ndim(y) != 1:
         raise DataError(f"y must be one column of labels, not of shape {np.shape(y)}")
     labels = pd.Series(y).reset_index(drop=True)

@@ -53,7 +53,7 @@ def run(settings: Settings, how: BenchmarkSettings) -> str:
         protocol.detectors, weights=ClassWeights.name in names, odds=TunedThresholds.name in names
     )
     makers = [augmenter(name) for name in names]
-    settings.check_categories(for_generator=any(isinstance(maker, NetworkAugmenter) for maker in makers))
+    settings.check_trainable(for_generator=any(isinstance(maker, NetworkAugmenter) for maker in makers))
     table, test = settings.parts if settings.test else (settings.source.table, None)
     results = Results(how.out, facts_of(table, test, protocol, fidelity=how.fidelity))
     bench = Bench(table, test, protocol, fidelity=how.fidelity)

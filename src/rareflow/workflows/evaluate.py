@@ -46,7 +46,7 @@ def run(settings: Settings, *, model: str) -> str:
         open_existing_store()
         loaded = load_generator(model)
         settings = replace(settings, source=settings.source.like(loaded.generator))
-    settings.check_categories(for_generator=False)
+    settings.check_trainable(for_generator=False)
     train, test = settings.parts
     if loaded:
         train = match_generator(train, loaded.generator)

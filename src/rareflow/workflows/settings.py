@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from threadpoolctl import threadpool_limits
 
-from rareflow.data.names import joined_names, shell_names
+from rareflow.data.names import joined_names, shell_names, shown_names
 from rareflow.data.schema import MAX_CATEGORIES
 from rareflow.data.splits import KINDS, split_table
 from rareflow.errors import ConfigError, DataError
@@ -121,8 +121,8 @@ class Settings:
                     say(f"{self.test}: {note}")
             return matched.table()
 
-    def check_categories(self, *, for_generator: bool = True) -> None:
-        """Refuse a table with too wide columns for what is trained; for commands that train, first of all.
+    def check_trainable(self, *, for_generator: bool = True) -> None:
+        """Refuse a table that nothing can be trained on; for commands that train, first of all.
 
         A generator learns `MAX_CATEGORIES` categories of a column. Detectors get a number for each of them in
         each row, which must not fill the memory: the more rows, the fewer categories. It goes by the whole
@@ -136,7 +136,7 @@ class Settings:
         Raises
         ------
         DataError
-            If columns have more categories than that.
+            If columns have more categories than that or, for a generator, each holds one value alone.
         """
         table, most, whom = self.source.table, MAX_CATEGORIES, "a generator"
         if not for_generator:
@@ -148,6 +148,12 @@ class Settings:
             raise DataError(
                 f"columns of more than {most:,} categories, too many for {whom}: {shown}; "
                 f"leave them out with --drop {shell_names(refused)}"
+            )
+        if for_generator and all(table.X[name].nunique(dropna=False) == 1 for name in table.X):
+            shown = shown_names([f"{name!r} ({table.X[name].iloc[0]!s})" for name in table.X])
+            raise DataError(
+                f"every column holds one value alone: {shown}; a generator needs one that varies: "
+                "give --data a table with it, or leave out less with --drop"
             )
 
     @property

@@ -45,7 +45,7 @@ def run(
     """
     limit_threads(settings.n_threads)
     check_parameters(params)
-    settings.check_categories()
+    settings.check_trainable()
     train, test = settings.parts
     if class_rows is None:
         class_rows = default_class_rows(train.class_counts)

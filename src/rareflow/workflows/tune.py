@@ -99,7 +99,7 @@ def run(settings: Settings, how: StudySettings) -> str:
     """
     jobs = 1 if how.launcher == "dask" else how.jobs  # of this machine
     limit_threads(settings.n_threads, jobs=jobs)
-    settings.check_categories()
+    settings.check_trainable()
     _, test = settings.parts
     task = Task.read(settings, repeats=how.repeats, tune_rows=how.tune_rows)
     if how.launcher == "dask":
