@@ -39,9 +39,8 @@ class Filter:
         """Tell which rows go to a class, ``(N,)``: in neither forest has another group more of the votes.
 
         The class has its head start of them. After some of the trees the others see those rows only whose
-        lead is fewer than 3.5 standard errors from a tie's, which saves most of them and hardly ever turns
-        a verdict (Schwing et al., CVPR 2011, on how many experts to ask); the second forest sees those that
-        the first has left.
+        lead is fewer than 3.5 standard errors from a tie's, which hardly ever turns a verdict (Schwing et
+        al., CVPR 2011, on how many experts to ask); the second forest sees those that the first has left.
         """
         x = forest_features(draw.scalars, draw.modes)
         ends = np.stack([x.min(axis=1), x.max(axis=1)], axis=1)
