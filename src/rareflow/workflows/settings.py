@@ -149,8 +149,9 @@ class Settings:
                 f"columns of more than {most:,} categories, too many for {whom}: {shown}; "
                 f"leave them out with --drop {shell_names(refused)}"
             )
-        if for_generator and all(table.X[name].nunique(dropna=False) == 1 for name in table.X):
-            shown = shown_names([f"{name!r} ({table.X[name].iloc[0]!s})" for name in table.X])
+        features = {name: table.frame[name] for name in table.schema.names}
+        if for_generator and all(values.nunique(dropna=False) == 1 for values in features.values()):
+            shown = shown_names([f"{name!r} ({values.iloc[0]!s})" for name, values in features.items()])
             raise DataError(
                 f"every column holds one value alone: {shown}; a generator needs one that varies: "
                 "give --data a table with it, or leave out less with --drop"
