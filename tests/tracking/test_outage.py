@@ -96,7 +96,22 @@ def test_a_registry_of_its_own_is_told_from_the_tracking_server(uri, asked, monk
     expected = URI if asked is None and uri == URI else REGISTRY
     assert caught.value.uri == expected
     assert "s3cret" not in str(caught.value)
-    assert outage._silent == {expected}
+    assert ask(expected, patience) == ("0", "10")
+
+
+def test_a_registry_that_was_silent_once_costs_the_tracking_server_no_patience(monkeypatch):
+    monkeypatch.setenv("MLFLOW_REGISTRY_URI", REGISTRY)
+    monkeypatch.delenv(RETRIES, raising=False)
+    request = requests.Request("GET", f"{REGISTRY}/api").prepare()
+    with pytest.raises(ServerAwayError):
+        ask(URI, raising(MlflowException("failed"), requests.ConnectionError("refused", request=request)))
+    assert ask(URI, patience) == (None, None)
+
+
+def test_a_host_in_capitals_is_known_by_the_request_that_has_it_in_lower_case():
+    request = requests.Request("GET", "http://host:9/api").prepare()
+    with pytest.raises(ServerAwayError):
+        ask("http://HoSt:9", raising(MlflowException("failed"), requests.ConnectionError(request=request)))
 
 
 def patience():

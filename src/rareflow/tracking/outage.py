@@ -32,7 +32,7 @@ _SILENCE = (
     requests.exceptions.RetryError,
     requests.exceptions.ChunkedEncodingError,
 )
-# Servers that did not answer this process when it asked them last.
+# Servers that did not answer this process when it asked them last; a registry's silence is no other server's.
 _silent: set[str] = set()
 
 
@@ -85,7 +85,7 @@ def ask(uri: str, call: Callable[[], Answer]) -> Answer:
     if not servers:
         return call()
     try:
-        with first_word() if _silent.intersection(servers) else nullcontext():
+        with first_word() if uri in _silent else nullcontext():
             answer = call()
     except (MlflowException, requests.RequestException) as err:
         cause = _silence(err)
@@ -130,4 +130,4 @@ def _addressee(silence: requests.RequestException, servers: Sequence[str]) -> st
 
 
 def _host(url: str) -> str:
-    return urlsplit(url).netloc.rpartition("@")[2]
+    return urlsplit(url).netloc.rpartition("@")[2].lower()  # requests sends a host in lower case
