@@ -81,7 +81,18 @@ def test_a_class_that_no_other_comes_near_is_smoted_from_all_its_rows(kind):
 
 
 @BOTH
-def test_categories_are_those_of_most_neighbours_and_count_in_the_search(kind):
+def test_a_row_s_neighbours_are_of_its_own_category_where_numbers_do_not_tell_them_apart(kind):
+    place = np.arange(80) // 2 / 40
+    is_odd = np.arange(80) % 2 == 1
+    X = pd.DataFrame({"n": place, "c": np.where(is_odd, "odd", "even"), "told": np.where(is_odd, 0.001, 0.0)})
+    X = pd.concat([X, X, X], ignore_index=True)
+    X["n"] += np.repeat([0.0, 0.01, 0.012], 80)
+    rows = forged(fitted(kind, X, np.repeat(["rare", "big"], [80, 160])))
+    assert set(rows["told"]) == {0.0, 0.001}
+
+
+@BOTH
+def test_categories_are_those_of_most_neighbours(kind):
     rng = np.random.default_rng(0)
     y = np.repeat(["big", "rare"], [60, 20])
     X = pd.DataFrame({"n": rng.normal(size=80), "c": np.where(np.arange(80) % 2, "odd", "even")})

@@ -13,6 +13,7 @@ from rareflow.generators.portable import Layout
 from rareflow.generators.together import Together
 from rareflow.generators.training import Networks, Training, seeded
 from rareflow.generators.training_config import ARCHITECTURES, TrainingConfig
+from rareflow.generators.turn import Turn
 
 CPU = torch.device("cpu")
 LAYOUT = Layout(2, (2, 3))
@@ -79,6 +80,31 @@ def test_an_architecture_has_its_parts_and_nan_for_the_losses_of_others(
     assert [step.step for step in steps] == [1, 2, 3]
     for step in steps:
         assert {name for name, value in dataclasses.asdict(step).items() if math.isnan(value)} == absent
+
+
+def test_the_kl_divergence_counts_as_often_as_its_weight_says():
+    data, classes = rows_of(np.arange(40) % 2), torch.from_numpy(np.arange(40) % 2)
+
+    def loss(kl_weight):
+        config = dataclasses.replace(TINY, kl_weight=kl_weight)
+        networks = Networks(config, LAYOUT, 2, seeded(0, CPU))
+        loop = Training(data, classes, LAYOUT, config, networks, source=seeded(1, CPU))
+        return loop.program.generator_loss(loop.weights, loop.rows, loop.program.draw(seeded(2, CPU)))
+
+    (without, parts), (twice, _) = loss(0.0), loss(2.0)
+    assert parts["kl"] > 0
+    assert (twice - without).item() == pytest.approx(2 * parts["kl"].item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_adam_forgets_sooner_beside_a_critic(architecture):
+    config = dataclasses.replace(TINY, architecture=architecture)
+    networks = Networks(config, LAYOUT, 2, seeded(0, CPU))
+    loop = Training(
+        rows_of(np.arange(4) % 2), torch.arange(4) % 2, LAYOUT, config, networks, source=seeded(1, CPU)
+    )
+    betas = {adam.defaults["betas"] for adam in Turn(loop.program, loop.weights).adams.values()}
+    assert betas == {(0.9, 0.999) if architecture == "vae" else (0.5, 0.9)}
 
 
 def test_building_and_training_leaves_torch_s_global_random_state_alone():

@@ -1,4 +1,5 @@
 import pytest
+from optuna.trial import TrialState
 
 from rareflow.errors import StoreError
 from rareflow.tuning.space import Candidate, default_candidate, params_of
@@ -34,7 +35,8 @@ def scored(study, values):
 
 
 def test_raw_the_defaults_and_the_two_best_trials_are_scored_again(storage):
-    study = done(storage, 6, noise)
+    study = done(storage, 7, lambda candidate: 1 - noise(candidate))
+    assert sum(trial.state == TrialState.COMPLETE for trial in study.trials) == 7
     first, second = best_beside_the_defaults(study)
     heard = []
     fresh = scored(study, {0: 0.5, 1: 0.6, first.number: 0.8, second.number: 0.7})

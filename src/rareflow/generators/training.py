@@ -36,7 +36,7 @@ class Step:
     step
         Generator step, from 1.
     critic
-        Eq. 7's Wasserstein estimate E[D(x)] - E[D(G(z))] after the last critic step.
+        Eq. 7's Wasserstein estimate E[D(x)] - E[D(G(z))] of the last critic step, before it.
     generator
         -E[D(G(z))].
     gradient_penalty

@@ -67,14 +67,14 @@ class Program:
         def normal(*shape: int) -> Tensor:
             return torch.randn((*shape, config.latent_dim), generator=source, device=device, dtype=dtype)
 
-        batch, turns, half = config.batch_size, config.n_critic, config.batch_size // 2
+        batch, steps, half = config.batch_size, config.n_critic, config.batch_size // 2
         found: Draws = {}
         if config.has_critic:
-            found["critic_rows"] = uniform(2, turns, batch, dtype=torch.float64)
-            found["critic_prior"] = normal(turns, half)
-            found["critic_posterior"] = normal(turns, batch - half)
+            found["critic_rows"] = uniform(2, steps, batch, dtype=torch.float64)
+            found["critic_prior"] = normal(steps, half)
+            found["critic_posterior"] = normal(steps, batch - half)
             if config.has_penalty:
-                found["between"] = uniform(turns, batch, 1, dtype=dtype)
+                found["between"] = uniform(steps, batch, 1, dtype=dtype)
         found["rows"] = uniform(2, 1, batch, dtype=torch.float64)
         found["posterior"] = normal(batch)
         found["prior"] = normal(half if config.has_critic else 0)
