@@ -588,6 +588,18 @@ def test_a_table_is_augmented_by_a_model_that_read_a_category_as_text(folder):
     assert "Beware: --model was trained on" in ended.out
 
 
+def test_the_command_that_train_prints_reads_the_table_as_train_did(folder):
+    table = services("http").assign(**{"src ip": [f"10.0.0.{i}" for i in range(80)], "rate,s": np.inf})
+    table.loc[5:, "rate,s"] = np.arange(75.0)
+    table.to_csv(folder / "train.csv", index=False)
+    how = ("--label", "label", "--categorical", "svc", "--drop", "src ip", "--infinities", "drop")
+    ended = rareflow("train", "--data", "train.csv", *how, "--steps", 2, "--hidden-dim", 8)
+    printed = ended.out.splitlines()[-1].partition("rareflow augment ")[2]
+    assert " --drop 'src ip' --categorical svc --infinities drop --out " in printed
+    ended = rareflow("augment", *shlex.split(printed.replace("FILE", "train.csv")))
+    assert (ended.code, ended.said) == (0, [])
+
+
 @pytest.mark.parametrize("command", ["evaluate", "train"])
 def test_a_test_file_of_one_class_is_scored(command, folder):
     frame().to_csv(folder / "train.csv", index=False)

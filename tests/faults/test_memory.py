@@ -50,7 +50,7 @@ def test_a_training_for_which_there_is_no_memory_ends_in_one_line_with_a_remedy(
     assert ended.code == 2
     assert ended.said[-1].startswith("rareflow: memory ran out (")
     assert ended.said[-1].endswith(
-        "take fewer rows, smaller networks or fewer jobs, and run the same command again"
+        "take fewer rows, smaller networks, fewer jobs or fewer threads, and run the same command again"
     )
     (run,) = MlflowClient(f"sqlite:///{folder}/mlflow.db").search_runs(["1"])
     assert run.info.status == "FAILED"

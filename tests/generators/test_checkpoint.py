@@ -147,6 +147,12 @@ def test_a_checkpoint_of_a_training_that_none_will_be_like_is_refused(tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+def test_a_folder_may_be_text_and_one_that_is_missing_is_refused_before_a_training(tmp_path):
+    assert Checkpoint(str(tmp_path), 2) == Checkpoint(tmp_path, 2)
+    with pytest.raises(ConfigError, match=r"^folder='.*gone' is none that exists; make it"):
+        Checkpoint(tmp_path / "gone", 2)
+
+
 @pytest.mark.parametrize("every", [0, -1, 2.5])
 def test_a_checkpoint_is_written_every_so_many_whole_steps(tmp_path, every):
     with pytest.raises(ConfigError, match=rf"^every={every} must be a whole number of at least 1$"):

@@ -122,6 +122,24 @@ def test_an_array_of_objects_gives_its_numbers_as_numbers():
     assert [str(dtype) for dtype in rows.dtypes] == ["int64", "str", "float64"]
 
 
+def test_a_frame_s_objects_that_are_numbers_throughout_are_numbers_and_others_stay_what_they_are():
+    columns = {"f": [0.5, 1.5, None, 2.25], "i": [1, 2, 3, 5], "b": [True, False, True, True]}
+    mixed = {"t": ["x", "y", "x", None], "m": [1, "a", 2, 3], "n": [1.5, pd.NA, 2.5, 3.0]}
+    frame = pd.DataFrame({name: values * 10 for name, values in (columns | mixed).items()}, dtype=object)
+    spec = model().fit(frame, [0, 1] * 20).generator_.spec
+    kinds = {column["name"]: column["dtype"] for column in spec["columns"]}
+    assert kinds == {"f": "float64", "i": "int64", "b": "bool", "t": "object", "m": "object", "n": "float64"}
+
+
+def test_numbers_of_another_byte_order_train_as_those_of_this_machine_s():
+    rng = np.random.default_rng(0)
+    frame, labels = pd.DataFrame({"a": rng.normal(size=40)}), np.arange(40) % 2
+    swapped = pd.DataFrame({"a": frame["a"].to_numpy().astype(frame["a"].dtype.newbyteorder("S"))})
+    one = model().fit(frame, labels).sample(1, 8, random_state=0)
+    other = model().fit(swapped, labels.astype(labels.dtype.newbyteorder("S"))).sample(1, 8, random_state=0)
+    pd.testing.assert_frame_equal(one, other)
+
+
 @pytest.mark.parametrize(
     "columns",
     [

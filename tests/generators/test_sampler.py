@@ -7,6 +7,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.tree import DecisionTreeClassifier
 
 from rareflow import VAEWGANGP, VAEWGANGPSampler
+from rareflow.errors import ConfigError, DataError
 
 QUICK = VAEWGANGP(steps=3, hidden_dim=8, latent_dim=2, n_critic=1, batch_size=16)
 
@@ -117,3 +118,38 @@ def test_labels_that_are_categories_come_back_as_they_were(values):
     assert balanced.dtype == labels.dtype
     assert balanced[: len(y)].tolist() == labels.tolist()
     assert balanced.value_counts().tolist() == [50, 50]
+
+
+def test_numbers_beside_text_in_lists_stay_numbers():
+    X, y = mixed_table()
+    listed = X[["rate", "service", "flag"]].astype(object).to_numpy().tolist()
+    resampled, labels = VAEWGANGPSampler(generator=QUICK, random_state=0).fit_resample(listed, y.tolist())
+    assert resampled[: len(listed)] == listed
+    assert len(resampled) == len(labels) == 100
+    rates = [row[0] for row in resampled[len(listed) :]]
+    assert all(isinstance(rate, float) for rate in rates)
+    assert not set(rates) <= {row[0] for row in listed}
+
+
+def test_what_is_masked_is_missing():
+    X = np.ma.masked_array(np.arange(60.0).reshape(30, 2), np.tile([[True, False]], (30, 1)))
+    resampled, _ = VAEWGANGPSampler(generator=QUICK, random_state=0).fit_resample(X, [0] * 20 + [1] * 10)
+    assert np.isnan(resampled[:, 0]).all()
+    assert not np.isnan(resampled[:, 1]).any()
+
+
+@pytest.mark.parametrize("wanted", [30.7, np.nan])
+def test_a_count_that_is_no_whole_number_is_refused_before_the_training_as_it_was_given(wanted):
+    X, y = mixed_table()
+    sampler = VAEWGANGPSampler(sampling_strategy={"rare": wanted}, generator=QUICK)
+    with pytest.raises(
+        ConfigError, match=rf"^sampling_strategy asks for {wanted} rows of class 'rare'; give "
+    ):
+        sampler.fit_resample(X, y)
+    assert not hasattr(sampler, "generator_")
+
+
+def test_missing_labels_are_counted():
+    X, y = mixed_table()
+    with pytest.raises(DataError, match=r"^y has 10 missing labels; drop those rows$"):
+        VAEWGANGPSampler(generator=QUICK).fit_resample(X, y.where(y == "common"))

@@ -208,7 +208,7 @@ def test_weights_that_the_last_step_broke_are_refused():
 
 
 @pytest.mark.parametrize("name", ["latent_dim", "hidden_dim", "n_critic", "steps", "batch_size"])
-@pytest.mark.parametrize("value", [0, -3, 2.5, math.inf, "7"])
+@pytest.mark.parametrize("value", [0, -3, 2.5, math.inf, "7", True])
 def test_a_size_that_is_no_whole_number_is_refused_with_its_name_and_value(name, value):
     with pytest.raises(ConfigError) as refusal:
         TrainingConfig(**{name: value})

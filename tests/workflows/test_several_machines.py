@@ -153,7 +153,7 @@ def test_the_password_is_in_no_log_and_in_neither_database(place):
 
 def test_a_worker_that_comes_late_finds_nothing_to_do(place):
     assert place.late.code == 0, place.late.said
-    assert place.late.out == f"Study {place.study.study_name} holds {N_TRIALS} of {N_TRIALS} trials.\n"
+    assert place.late.out == f"Study {place.study.study_name} has all its trials: {N_TRIALS}.\n"
 
 
 def test_the_study_tells_workers_its_options(place):

@@ -80,7 +80,7 @@ def test_a_worker_learns_all_but_the_storage_from_the_study_and_its_trials_are_t
     ended = rareflow("worker", "--storage", elsewhere, "--jobs", jobs)
     assert ended.code == 0, ended.said
     done = len(study_of(elsewhere).trials)
-    assert ended.out == f"Study {study_of(elsewhere).study_name} holds {done} of 4 trials.\n"
+    assert ended.out == f"Study {study_of(elsewhere).study_name} has all its trials: {done}.\n"
     assert 4 <= done <= 3 + jobs
     found = client.search_runs(["1"], children)
     assert len(found) - before == done - 2

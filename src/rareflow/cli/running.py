@@ -95,8 +95,8 @@ def _problem(err: Exception) -> tuple[int, str]:
         )
     if lacks_memory(err):
         return _BAD_INPUT, (
-            f"memory ran out ({err}); take fewer rows, smaller networks or fewer jobs, and run "
-            "the same command again"
+            f"memory ran out ({err}); take fewer rows, smaller networks, fewer jobs or fewer threads, and "
+            "run the same command again"
         )
     if _GONE.search(f"{getattr(err, 'error_code', '')} {err}"):
         return _BAD_INPUT, (

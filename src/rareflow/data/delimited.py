@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
+from rareflow.data.dtypes import EXACT
 from rareflow.data.names import shown_names, unique_names
 from rareflow.errors import DataError
 
@@ -21,7 +22,6 @@ __all__ = ["parse_csv"]
 
 _FEW = 3  # commas of a line that text may well have
 _OTHERS = {";": "semicolons", "\t": "tabs", "|": "bars"}  # that separate columns in some files
-_EXACT = 2**53  # a whole number in a column with gaps becomes a float
 _MISSING = [*pa_csv.ConvertOptions().null_values, " "]
 
 
@@ -177,7 +177,8 @@ def _is_written_so(column: pa.ChunkedArray, text: pa.ChunkedArray) -> bool:
     if pa.types.is_boolean(column.type):
         return len(written) == len(values)
     if not pa.types.is_floating(column.type):
-        exact = all(abs(value) <= _EXACT for value in values if isinstance(value, int))
+        # A whole number in a column with gaps becomes a float.
+        exact = all(abs(value) <= EXACT for value in values if isinstance(value, int))
         return written == {str(value) for value in values} and (exact or not column.null_count)
     numbers = {value for value in values if not isnan(value)}
     names = [name for name in written if not isnan(float(name))]

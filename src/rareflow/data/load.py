@@ -241,7 +241,7 @@ def _counts(names: pd.Series, rows: NDArray[np.intp]) -> dict[str, int]:
 
 def _names(given: Sequence[str] | str) -> list[str]:
     """Give names of columns, one of which may stand alone; an empty one is none."""
-    return [name for name in ([given] if isinstance(given, str) else given) if name]
+    return [name for name in ([given] if isinstance(given, str) else given or ()) if name]
 
 
 def _check_choice(option: str, value: str, choices: Sequence[str]) -> None:

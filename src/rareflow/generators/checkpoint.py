@@ -32,20 +32,23 @@ class Checkpoint:
     Parameters
     ----------
     folder
-        Where the files stand.
+        Where the files stand; it exists.
     every
         Generator steps from one writing to the next, >= 1.
 
     Raises
     ------
     ConfigError
-        If `every` is no whole number from 1.
+        If there is no such folder, or `every` is no whole number from 1.
     """
 
     folder: Path
     every: int
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
+        if not self.folder.is_dir():
+            raise ConfigError(f"folder={str(self.folder)!r} is none that exists; make it, or give another")
         if not isinstance(self.every, int) or self.every < 1:
             raise ConfigError(f"every={self.every!r} must be a whole number of at least 1")
 

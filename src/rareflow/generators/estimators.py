@@ -24,7 +24,7 @@ from rareflow.generators.training import Networks, Step, Training, seeded
 from rareflow.generators.training_config import TrainingConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from numpy.typing import ArrayLike
 
@@ -153,10 +153,10 @@ class VAEWGANGP(BaseEstimator):
         ----------
         X
             Features ``(rows, columns)``: numbers, booleans, categories, text; missing values are a state of
-            their own, and a column without any value has none in forged rows. An array stands for a frame
-            with columns ``x0``, ``x1``, ...
+            their own, and a column without any value has none in forged rows. A column of objects that are
+            all numbers is one of numbers. An array stands for a frame with columns ``x0``, ``x1``, ...
         y
-            The class of each row, ``(rows,)``, of any type.
+            The class of each row, ``(rows,)``, of any type: by its place, whatever an index says.
         on_step
             Called after each generator step that is done here; raise there to stop the training.
         checkpoint
@@ -329,8 +329,8 @@ class _Fit:
 
 
 def fit_together(
-    generators: Sequence[VAEWGANGP],
-    tables: Sequence[tuple[pd.DataFrame | ArrayLike, ArrayLike]],
+    generators: Iterable[VAEWGANGP],
+    tables: Iterable[tuple[pd.DataFrame | ArrayLike, ArrayLike]],
     *,
     on_step: Callable[[int, Step], None] = lambda _number, _step: None,
 ) -> Sequence[VAEWGANGP]:
@@ -354,6 +354,7 @@ def fit_together(
     DataError, ConfigError, DivergedError
         As of `VAEWGANGP.fit`; of several the first. None is fitted then.
     """
+    generators, tables = list(generators), [(X, y) for X, y in tables]
     if len(generators) != len(tables):
         raise ConfigError(f"there are {len(generators)} generators but {len(tables)} tables; give one each")
     if len({id(generator) for generator in generators}) < len(generators):

@@ -8,18 +8,23 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 import torch
+from pandas.api.types import is_numeric_dtype, is_object_dtype
 
+from rareflow.data.columns import with_columns
 from rareflow.errors import ConfigError, DataError
 from rareflow.generators.codec import check_dtype
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["as_frame", "as_labels", "as_seed", "number_classes", "training_device"]
+__all__ = ["DEVICES", "as_frame", "as_labels", "as_seed", "number_classes", "training_device"]
+
+DEVICES = ("auto", "cpu", "cuda")
+"""Where a generator may be told to train; ``auto``: CUDA where there is one."""
 
 
 def as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
-    """Give features as a frame with text column names."""
+    """Give features as a frame with text column names; numbers that are held as objects are numbers in it."""
     if isinstance(X, pd.DataFrame):
         frame = X.set_axis([str(name) for name in X.columns], axis=1).reset_index(drop=True)
         if not frame.columns.is_unique:
@@ -32,10 +37,28 @@ def as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
         array = X if isinstance(X, np.ndarray) else np.asarray(X, None if hasattr(X, "__array__") else object)
         if array.ndim != 2:  # noqa: PLR2004 - a table has two dimensions
             raise DataError(f"X must be a table of shape (rows, columns), not of shape {array.shape}")
-        frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])]).infer_objects()
+        frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
+        frame = frame.infer_objects()
     if frame.empty:
         raise DataError(f"X must hold at least one row and one column, not {frame.shape}")
-    return frame
+    settled = {name: _native(_as_numbers(frame[name])) for name in frame.columns}
+    return with_columns(frame, {name: new for name, new in settled.items() if new.dtype != frame[name].dtype})
+
+
+def _as_numbers(values: pd.Series) -> pd.Series:
+    """Give numbers that are held as objects as numbers: columns of a table that was one array are."""
+    if not is_object_dtype(values.dtype):
+        return values
+    found = values.mask(values.isna()).infer_objects()
+    return found if is_numeric_dtype(found.dtype) else values
+
+
+def _native(values: pd.Series) -> pd.Series:
+    """Give numbers in the byte order of this machine."""
+    dtype = values.dtype
+    if not isinstance(dtype, np.dtype) or dtype.isnative:
+        return values
+    return values.astype(dtype.newbyteorder("="))
 
 
 def as_labels(y: ArrayLike, frame: pd.DataFrame) -> pd.Series:
@@ -44,7 +67,7 @@ def as_labels(y: ArrayLike, frame: pd.DataFrame) -> pd.Series:
         y = y.iloc[:, 0] if isinstance(y, pd.DataFrame) else np.asarray(y)[:, 0]
     if np.ndim(y) != 1:
         raise DataError(f"y must be one column of labels, not of shape {np.shape(y)}")
-    labels = pd.Series(y).reset_index(drop=True)
+    labels = _native(pd.Series(y).reset_index(drop=True))
     free = (f"label{'_' * i}" for i in count())
     labels = labels.rename(
         next(name for name in free if name not in frame.columns) if labels.name is None else str(labels.name)
@@ -108,8 +131,8 @@ def training_device(name: str) -> torch.device:
     ConfigError
         If there is no such device.
     """
-    if name not in {"auto", "cpu", "cuda"}:
-        raise ConfigError(f"device={name!r} is none of auto, cpu, cuda")
+    if name not in DEVICES:
+        raise ConfigError(f"device={name!r} is none of {', '.join(DEVICES)}")
     cuda = torch.cuda.is_available()
     if name == "cuda" and not cuda:
         raise ConfigError(

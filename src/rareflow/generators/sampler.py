@@ -12,6 +12,7 @@ from sklearn.base import clone
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import validate_data
 
+from rareflow.errors import ConfigError, DataError
 from rareflow.generators.estimators import VAEWGANGP
 
 if TYPE_CHECKING:
@@ -26,8 +27,8 @@ class VAEWGANGPSampler(BaseOverSampler):
     Parameters
     ----------
     sampling_strategy
-        imbalanced-learn's: ``"auto"``, ``"minority"``, ``"not majority"``, ``"all"``, a float for two
-        classes, a mapping of class to rows wanted, or a callable that gives one.
+        imbalanced-learn's: ``"auto"``, ``"minority"``, ``"not minority"``, ``"not majority"``, ``"all"``, a
+        float for two classes, a mapping of class to rows wanted, or a callable that gives one.
     generator
         An unfitted `VAEWGANGP`, cloned before it is fitted; ``None`` takes its defaults.
     random_state
@@ -57,6 +58,33 @@ class VAEWGANGPSampler(BaseOverSampler):
         self.generator = generator
         self.random_state = random_state
 
+    def fit_resample(self, X: Any, y: Any, **params: Any) -> tuple[Any, Any]:  # noqa: ANN401 - imbalanced-learn's
+        """Train on a labelled table, and give it with forged rows below its own.
+
+        Parameters
+        ----------
+        X
+            Features ``(rows, columns)``, as `VAEWGANGP.fit` takes them: no sparse matrix.
+        y
+            The class of each row, ``(rows,)``: by its place, whatever an index says.
+        **params
+            None; imbalanced-learn's.
+
+        Returns
+        -------
+        tuple
+            X and y with the forged rows, each of its own type; a frame's dtypes are kept.
+
+        Raises
+        ------
+        DataError, ConfigError, DivergedError
+            As of `VAEWGANGP.fit`; besides if `sampling_strategy` asks for what is no whole number of rows.
+        """
+        if np.ndim(y) == 1 and (missing := int(pd.Series(y).isna().sum())):
+            raise DataError(f"y has {missing} missing labels; drop those rows")
+        found: tuple[Any, Any] = super().fit_resample(X, y, **params)
+        return found
+
     def _check_X_y(self, X: Any, y: Any) -> tuple[Any, Any, bool]:  # noqa: ANN401, N802 - imbalanced-learn's hook
         """Check as imbalanced-learn does, but let text, categories and missing values pass."""
         if isinstance(getattr(y, "dtype", None), pd.CategoricalDtype):
@@ -65,11 +93,20 @@ class VAEWGANGPSampler(BaseOverSampler):
         if isinstance(X, pd.DataFrame):
             X = X.astype({n: d.subtype for n, d in X.dtypes.items() if isinstance(d, pd.SparseDtype)})
         else:
+            # Of these numpy would make text of numbers beside text, and numbers of what is masked.
+            if isinstance(X, list | tuple | np.ma.MaskedArray) and np.ndim(X) == 2:  # noqa: PLR2004 - a table's
+                X = pd.DataFrame(X).to_numpy()
             X = check_array(X, dtype=None, ensure_all_finite=False)
         validate_data(self, X=X, y=y, reset=True, skip_check_array=True)
         return X, y, one_vs_all
 
     def _fit_resample(self, X: Any, y: NDArray[Any]) -> tuple[Any, NDArray[Any]]:  # noqa: ANN401
+        for label, more in self.sampling_strategy_.items():
+            if not float(more).is_integer():
+                wanted = more + int((y == label).sum())
+                raise ConfigError(
+                    f"sampling_strategy asks for {wanted} rows of class {label!r}; give a whole number"
+                )
         seeds = check_random_state(self.random_state).randint(2**31, size=1 + len(self.sampling_strategy_))
         generator = VAEWGANGP() if self.generator is None else clone(self.generator)
         self.generator_ = generator.set_params(random_state=int(seeds[0])).fit(X, y)

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from rareflow.data.dtypes import EXACT
+
 __all__ = ["fit_scalar", "scale_numbers"]
 
 _DEPTH = 9  # steps down the tree of quantiles
@@ -18,7 +20,6 @@ _CELLS = 2**_DEPTH  # between the quantiles kept a scalar, which are one more
 _REACH = 1e300  # scalars beyond it are scaled as if they stood there: differences never overflow
 _HALF = 0.5
 _MOST_DECIMALS = 6  # clocks count microseconds; further digits are a double's, not a device's
-_WHOLE = 2.0**53  # a double that is as large has no decimals
 _FEW = 100  # values that are looked at first: most columns have no decimals to keep, and show it at once
 
 Floats = NDArray[np.float64]
@@ -64,7 +65,7 @@ def fit_scalar(numbers: Floats, ordered: Floats, kind: str) -> dict[str, Any]:
 
 def _decimals(ordered: Floats) -> int:
     """Give how many decimals suffice to write sorted values, at most 6; -1 if some have more."""
-    values = ordered[np.abs(ordered) < _WHOLE]
+    values = ordered[np.abs(ordered) < EXACT]
     some = values[:: len(values) // _FEW + 1]
     if not _is_written(some, _MOST_DECIMALS):
         return -1

@@ -70,7 +70,8 @@ class TrainingConfig:
                     raise ConfigError(f"{name}={value!r} is none of {', '.join(legal[name])}")
                 continue
             kind, least, what = (Integral, 1, "whole") if name in _WHOLE else (Real, 0, "finite")
-            if not isinstance(value, kind) or not math.isfinite(value) or value < least:
+            is_number = not isinstance(value, bool) and isinstance(value, kind)
+            if not is_number or not math.isfinite(value) or value < least:
                 raise ConfigError(f"{name}={value!r} must be a {what} number of at least {least}")
         if self.learning_rate == 0:
             raise ConfigError("learning_rate=0 trains nothing; give a positive number such as 0.001")

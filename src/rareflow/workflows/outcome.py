@@ -1,4 +1,4 @@
-"""How a command ends whose tracking server went away: its results are told, and where they wait."""
+"""How a command ends: what to do with its model, and where results wait whose tracking server went away."""
 
 from __future__ import annotations
 
@@ -7,7 +7,22 @@ from pathlib import Path
 from rareflow.errors import SpooledError
 from rareflow.tracking.spooling.spool import SPOOL, spooled_runs
 
-__all__ = ["told"]
+__all__ = ["augment_command", "told"]
+
+
+def augment_command(model: str, reading: str = "") -> str:
+    """Give the command that balances a table with a model.
+
+    Parameters
+    ----------
+    model
+        Its URI.
+    reading
+        Options by which the table is read; see `rareflow.workflows.reading.DataSettings.options`.
+    """
+    return " ".join(
+        filter(None, ("rareflow augment --data FILE --model", model, reading, "--out balanced.parquet"))
+    )
 
 
 def told(text: str, run_id: str, *, after: str = "") -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from rareflow.data.leaks import leak_note
 from rareflow.data.load import open_table
+from rareflow.data.names import shell_names
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
@@ -39,6 +41,18 @@ class DataSettings:
     def like(self, generator: PortableGenerator) -> DataSettings:
         """Take the label's name from a generator where none is given."""
         return self if self.label or self.recipe else replace(self, label=generator.spec["label"]["name"])
+
+    @property
+    def options(self) -> str:
+        """What tells a command to read another table of the kind as this one, as a shell takes it."""
+        named = {
+            "--recipe": self.recipe and shlex.quote(self.recipe),
+            "--drop": self.drop and shell_names(self.drop),
+            "--categorical": self.categorical and shell_names(self.categorical),
+            "--infinities": self.infinities,
+            "--rare-classes": self.rare_classes if self.rare_classes != "error" else "",
+        }
+        return " ".join(f"{option} {value}" for option, value in named.items() if value)
 
     def stream(self, *, test_of: Sequence[str] = ()) -> Stream:
         """Open the table, checked and yet to be read; all of its rows, whatever `sample_rows` is.

@@ -15,6 +15,7 @@ from rareflow.data.names import joined_names, shell_names, shown_names
 from rareflow.data.schema import MAX_CATEGORIES
 from rareflow.data.splits import KINDS, split_table
 from rareflow.errors import ConfigError, DataError
+from rareflow.generators.inputs import DEVICES
 from rareflow.workflows.matching import UNSEEN_CLASSES, match_test_part
 from rareflow.workflows.progress import say
 from rareflow.workflows.reading import DataSettings
@@ -28,7 +29,7 @@ __all__ = ["Settings", "about_test_file", "check_launcher", "limit_threads"]
 
 _ONE_HOT = 200_000_000  # numbers that stand for one column: 0.8 GB in a detector's matrix, 1.6 GB in ADASYN's
 _LAUNCHERS = ("local", "dask")
-_CHOICES = {"split": KINDS, "device": ("auto", "cpu", "cuda"), "unseen_classes": UNSEEN_CLASSES}
+_CHOICES = {"split": KINDS, "device": DEVICES, "unseen_classes": UNSEEN_CLASSES}
 
 
 @contextmanager

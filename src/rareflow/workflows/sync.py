@@ -17,6 +17,7 @@ from rareflow.tracking.outage import ask
 from rareflow.tracking.spooling.spool import SERVER_TAG, Spool
 from rareflow.tracking.store import current_uri, prepare_store
 from rareflow.tracking.upload import remove, upload, uploaded_models
+from rareflow.workflows.outcome import augment_command
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -88,8 +89,7 @@ def _removed(spool: Spool, text: str, *, is_set: bool) -> str:
     """
     uses = [
         f"Balance a table with the generator of {name!r}:  "
-        f"{'' if is_set else f'MLFLOW_TRACKING_URI={server} '}"
-        f"rareflow augment --data FILE --model {uri} --out balanced.parquet"
+        f"{'' if is_set else f'MLFLOW_TRACKING_URI={server} '}{augment_command(uri)}"
         for name, uri, server in uploaded_models(spool)
     ]
     remove(spool)

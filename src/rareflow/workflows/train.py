@@ -16,7 +16,7 @@ from rareflow.tracking.registry import log_or_keep_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
 from rareflow.workflows.fitting import check_parameters, fit_generator
-from rareflow.workflows.outcome import told
+from rareflow.workflows.outcome import augment_command, told
 from rareflow.workflows.quality import log_quality
 from rareflow.workflows.scoring import log_data, score
 from rareflow.workflows.settings import Settings, limit_threads
@@ -81,7 +81,6 @@ def run(
     if model is None:
         return told(scores, run_.id, after=", which logs the generator too")
     return told(
-        f"{scores}\n\nBalance a table with it:  "
-        f"rareflow augment --data FILE --model {model.model_uri} --out balanced.parquet",
+        f"{scores}\n\nBalance a table with it:  {augment_command(model.model_uri, settings.source.options)}",
         run_.id,
     )

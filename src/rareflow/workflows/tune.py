@@ -112,7 +112,7 @@ def run(settings: Settings, how: StudySettings) -> str:
         log_data(parent, settings)
         _search(study, task, settings, how, parent, uri)
         _log_study(parent, study, task)
-        say(f"Scoring RAW, the defaults and the finalists on {how.repeats} fresh inner splits ...")
+        say(f"Scoring RAW, the defaults and the finalists on fresh inner splits ({how.repeats}) ...")
         winner = choose(
             study,
             task.fresh,
@@ -128,7 +128,7 @@ def run(settings: Settings, how: StudySettings) -> str:
         quality = log_quality(parent, task.train, test, generator, class_rows, seed=settings.seed)
         registered = _register(parent, task, tags, winner, generator, comparison, quality, uri)
     return told(
-        conclusion(task, winner, comparison, registered, uri),
+        conclusion(task.train.class_counts, settings.source, winner, comparison, registered, uri),
         parent.id,
         after="; the same command afterwards registers the generator",
     )

@@ -95,7 +95,7 @@ def run(how: WorkerSettings) -> str:
             f"this worker gave up at {done} of {post.n_trials} trials of study {study.study_name!r}, after "
             "failures in a row; their runs in MLflow say why"
         )
-    return told(f"Study {study.study_name} holds {done} of {post.n_trials} trials.", briefing.runs[-1])
+    return told(f"Study {study.study_name} has all its trials: {done}.", briefing.runs[-1])
 
 
 def _check(study: optuna.Study, task: Task) -> None:

@@ -45,6 +45,7 @@ def test_a_trials_metrics_are_the_means_of_its_repeats_step_by_step(opened):
     run = the_child(client, parent_id)
     assert (run.info.run_name, run.info.status) == ("trial-0007", "FINISHED")
     assert run.data.params == {"latent_dim": "4"}
+    assert run.data.tags["study"] == trials._study.study_name
     curve = {
         key: [(point.step, point.value) for point in client.get_metric_history(run.info.run_id, key)]
         for key in ("split_macro_f1", "val_macro_f1", "val/dt/macro_f1")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rareflow.evaluation.comparison import text_table
 from rareflow.redaction import without_secrets
+from rareflow.workflows.outcome import augment_command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -13,16 +14,33 @@ if TYPE_CHECKING:
     from rareflow.evaluation.comparison import Comparison
     from rareflow.tracking.registry import Registered
     from rareflow.tuning.winner import Winner
-    from rareflow.workflows.studying.task import Task
+    from rareflow.workflows.reading import DataSettings
 
 __all__ = ["conclusion"]
 
 
 def conclusion(
-    task: Task, winner: Winner, comparison: Comparison, registered: Registered | None, uri: str
+    class_counts: Mapping[str, int],
+    source: DataSettings,
+    winner: Winner,
+    comparison: Comparison,
+    registered: Registered | None,
+    uri: str,
 ) -> str:
-    """Say what came out: the verdict, the test scores, what was registered, how to use it, where to look."""
-    verdict = _verdict(winner, task.train.class_counts)
+    """Say what came out: the verdict, the test scores, what was registered, how to use it, where to look.
+
+    Parameters
+    ----------
+    class_counts
+        Rows of each class in the training part.
+    source
+        How the table was read.
+    winner, comparison, registered
+        The study's; nothing is registered while the tracking server is away.
+    uri
+        The tracking store.
+    """
+    verdict = _verdict(winner, class_counts)
     scores = f"""\
 {verdict}: val_macro_f1 {winner.val_macro_f1:.4f} against RAW's {winner.raw_macro_f1:.4f}.
 
@@ -36,7 +54,7 @@ Test part, scored once:
     use = "Balance a table with it: " if winner.augment else "If you augment all the same: "
     return f"""\
 {scores}Registered {registered.name} version {registered.version} as {registered.alias} ({registered.reason}).
-{use} rareflow augment --data FILE --model {registered.uri} --out balanced.parquet
+{use} {augment_command(registered.uri, source.options)}
 See the runs:  {seen}"""
 
 

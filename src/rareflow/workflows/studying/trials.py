@@ -109,7 +109,8 @@ class Trials:
         """Open a trial's run: pruned, stopped or taken over ends it as KILLED, an error as FAILED."""
         name, start = run_name(number), time.monotonic()
         shown = f"{name} ({role})" if role else name
-        tags = {"rareflow.role": role} if role else {}
+        # A study that was interrupted has several parents; its trials are found by this tag.
+        tags = {"study": self._study.study_name} | ({"rareflow.role": role} if role else {})
         with child_run(self._runs[-1], name, params=params, tags=tags, tracking_uri=self._uri) as run:
             log = _TrialRun(run, shown)
             try:
