@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 from cells import Cells
 from rareflow import load_table
 from rareflow.evaluation.benchmark import Protocol, make_part, run_cell
+from rareflow.evaluation.comparison import OURS, RAW, SMOTE
 from rareflow.evaluation.statistics import compare_each
 from rareflow.workflows.settings import limit_threads
 
 FILE = Path(__file__).with_suffix(".csv")
 PAIRS = range(10)
 SHOTS = (10, 25, 100, None)
-AUGMENTERS = ("RAW", "class weights", "random oversampling", "SMOTE", "rareflow")
+AUGMENTERS = (RAW, "class weights", "random oversampling", SMOTE, OURS)
 NOVEL, EARLY = 0.35, 0.7
-OURS = "rareflow"
 
 
 def parts(labels: pd.Series, classes: pd.Series, pair: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

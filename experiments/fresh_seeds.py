@@ -18,14 +18,14 @@ import pandas as pd
 from by_table import FOLDER, run_and_report
 from cells import Cells
 from rareflow.evaluation.benchmark import Protocol, make_part, run_cell
+from rareflow.evaluation.comparison import OURS, RAW, SMOTE
 from rareflow.evaluation.statistics import compare_paired
 from tuning import opened
 
 CLAIMS = {  # shots, seeds, and the best other augmenter of the committed table
-    "gas-pipeline": [(10, range(50, 70), "SMOTE"), (25, range(50, 70), "SMOTE")],
+    "gas-pipeline": [(10, range(50, 70), SMOTE), (25, range(50, 70), SMOTE)],
     "cic-ids-2017": [(10, range(50, 60), "ADASYN")],
 }
-RAW, OURS = "RAW", "rareflow"
 
 
 def run(name: str) -> None:

@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from rareflow.evaluation.comparison import OURS, RAW, SMOTE
 from rareflow.evaluation.statistics import Paired, best_others, compare_each, scores_by_seed
 
 FOLDER = Path(__file__).parent
 TABLES = ("gas-pipeline", "cic-ids-2017", "gas-pipeline-full", "kdd-sample", "kdd5")
-OURS = "rareflow"
 FEWEST = 5
 PANELS = 6  # of the figure, side by side
-COLOURS = {"RAW": "#8c8c8c", "SMOTE": "#e69f00", OURS: "#0072b2"}
+COLOURS = {RAW: "#8c8c8c", SMOTE: "#e69f00", OURS: "#0072b2"}
 
 
 def settings() -> dict[str, tuple[pd.DataFrame, Paired, pd.DataFrame]]:

@@ -12,7 +12,7 @@ from rareflow.evaluation import benchmark
 from rareflow.evaluation.augmenters import Augmenter, RowAugmenter, TrainingSet
 from rareflow.evaluation.augmenters.registry import augmenter
 from rareflow.evaluation.benchmark import Cell, Protocol, make_part, run_cell
-from rareflow.evaluation.detectors import evaluate_detectors, macro_f1
+from rareflow.evaluation.detectors import evaluate_detectors, mean_macro_f1
 
 QUICK = Protocol(detectors=("dt", "sklearn.naive_bayes.GaussianNB"))
 
@@ -77,7 +77,7 @@ def test_inner_splits_hold_no_row_of_the_test_part_and_no_more_rows_than_allowed
 
 def test_raws_inner_score_is_the_mean_of_the_detectors_on_the_plain_inner_splits(part):
     scores = [
-        macro_f1(
+        mean_macro_f1(
             evaluate_detectors(
                 train.X, train.labels, test.X, test.labels,
                 labels=list(part.train.class_counts), detectors=QUICK.detectors, seed=3 + i,

@@ -5,7 +5,7 @@ import pytest
 from rareflow.errors import ConfigError, DataError
 from rareflow.evaluation import classifiers
 from rareflow.evaluation.classifiers import check_detectors
-from rareflow.evaluation.detectors import DETECTORS, FeatureEncoder, evaluate_detectors, macro_f1
+from rareflow.evaluation.detectors import DETECTORS, FeatureEncoder, evaluate_detectors, mean_macro_f1
 
 LABELS = ["calm", "flood", "scan"]
 BAYES, NEIGHBORS = "sklearn.naive_bayes.GaussianNB", "sklearn.neighbors.KNeighborsClassifier"
@@ -91,7 +91,7 @@ def test_every_detector_learns_what_can_be_learned():
     scores = judge(traffic(), traffic(seed=1))
     assert list(scores) == list(DETECTORS)
     assert all(each.macro_f1 > 0.5 for each in scores.values())
-    assert macro_f1(scores) == pytest.approx(np.mean([each.macro_f1 for each in scores.values()]))
+    assert mean_macro_f1(scores) == pytest.approx(np.mean([each.macro_f1 for each in scores.values()]))
 
 
 def test_every_detector_takes_missing_and_huge_values():

@@ -2,10 +2,11 @@ from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rareflow.tracking.children import finished_children
 from rareflow.tracking.runs import child_run, parent_run
-from rareflow.tracking.spooling.spool import PARENT_TAG, SPOOL, Spool, SpooledRun
+from rareflow.tracking.spooling.spool import SPOOL, Spool, SpooledRun
 
 pytestmark = pytest.mark.fault
 
@@ -23,7 +24,7 @@ def end(parent, name, status):
 
 
 def spool(parent, name, status=None):
-    place = SpooledRun(Spool(Path(SPOOL)), name, 1, {PARENT_TAG: parent})
+    place = SpooledRun(Spool(Path(SPOOL)), name, 1, {MLFLOW_PARENT_RUN_ID: parent})
     if status:
         place.client.set_terminated(place.run_id, status)
     place.close()
@@ -32,7 +33,7 @@ def spool(parent, name, status=None):
 def test_only_children_of_this_run_that_finished_are_given(parent):
     for name, status in (("a", "FINISHED"), ("b", "KILLED"), ("c", "FAILED")):
         end(parent, name, status)
-    MlflowClient().create_run("1", tags={PARENT_TAG: parent}, run_name="still runs")
+    MlflowClient().create_run("1", tags={MLFLOW_PARENT_RUN_ID: parent}, run_name="still runs")
     with parent_run("another") as other:
         end(other.id, "d", "FINISHED")
     assert finished_children(parent) == {"a"}

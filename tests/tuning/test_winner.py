@@ -50,7 +50,7 @@ def test_raw_the_defaults_and_the_two_best_trials_are_scored_again(storage):
     assert [value for _, value in heard] == pytest.approx([0.5, 0.6, 0.8, 0.7])
     assert (winner.trial, winner.candidate) == (first.number, Candidate.from_params(first.params))
     assert (winner.val_macro_f1, winner.raw_macro_f1) == pytest.approx((0.8, 0.5))
-    assert winner.augment
+    assert winner.is_recommended
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_forged_rows_are_recommended_where_raw_is_beaten_and_a_lead_within_a_sta
 ):
     study = done(storage, 2, noise)
     winner = choose(study, FakeObjective(lambda candidate: 0.5 if candidate.generator else raw))
-    assert (winner.augment, winner.is_clear) == (augment, is_clear)
+    assert (winner.is_recommended, winner.is_clear) == (augment, is_clear)
     assert winner.candidate == default_candidate(COUNTS)
 
 
@@ -119,7 +119,7 @@ def test_where_every_class_has_enough_rows_the_table_is_left_as_it_is(storage):
     )
     assert (winner.trial, winner.candidate) == (1, default_candidate(COUNTS))
     assert winner.val_macro_f1 == winner.raw_macro_f1 == pytest.approx(0.4)
-    assert not winner.augment
+    assert not winner.is_recommended
 
 
 def test_a_study_in_which_nothing_beside_raw_is_complete_is_refused(storage):

@@ -14,7 +14,7 @@ def doctor(storage: options.Storage = "", debug: options.Debug = False) -> None:
     """Tell versions, stores and device, what is missing and how to get it; exit code 2 where one fails."""
     from rareflow.workflows import doctor as workflow
 
-    told = workflow.run(storage=options.database(storage))
-    typer.echo(told)
-    if "\nFAIL" in told:
+    found = workflow.run(storage=options.database(storage))
+    typer.echo(found.text)
+    if not found.is_well:
         raise typer.Exit(ConfigError.exit_code)

@@ -22,7 +22,7 @@ from rareflow.data.table import Table
 from rareflow.evaluation.augmenters.base import TrainingSet
 from rareflow.evaluation.augmenters.registry import augmenter
 from rareflow.evaluation.comparison import check_test_classes
-from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors, macro_f1
+from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors, mean_macro_f1
 from rareflow.evaluation.metrics import Scores
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def make_part(
     )
     inner = tuple((train.take(each.train), train.take(each.test)) for each in splits)
     raw = [
-        macro_f1(_evaluate(TrainingSet(own.X, own.labels), held_out, train, protocol, seed=seed + i))
+        mean_macro_f1(_evaluate(TrainingSet(own.X, own.labels), held_out, train, protocol, seed=seed + i))
         for i, (own, held_out) in enumerate(inner)
     ]
     return Part(train, test, inner, float(np.mean(raw)), seed)
@@ -218,7 +218,7 @@ def _chosen(part: Part, maker: Augmenter, protocol: Protocol) -> float:
     for i, (train, test) in enumerate(part.inner):
         seed = part.seed + i
         for amount, training in _tables(maker, train, tried, seed=seed).items():
-            found[amount].append(macro_f1(_evaluate(training, test, part.train, protocol, seed=seed)))
+            found[amount].append(mean_macro_f1(_evaluate(training, test, part.train, protocol, seed=seed)))
     means = {amount: float(np.mean(values)) for amount, values in found.items()}
     if 0 in maker.amounts:
         means[0.0] = part.raw_inner

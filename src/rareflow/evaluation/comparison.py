@@ -11,7 +11,7 @@ from rareflow.data.names import shown_names
 from rareflow.errors import DataError
 from rareflow.evaluation.balance import forge, new_rows
 from rareflow.evaluation.baselines import smote
-from rareflow.evaluation.detectors import evaluate_detectors, macro_f1
+from rareflow.evaluation.detectors import evaluate_detectors, mean_macro_f1
 from rareflow.markdown import grid
 
 if TYPE_CHECKING:
@@ -146,6 +146,6 @@ def text_table(comparison: Comparison) -> str:
     names = list(next(iter(comparison.values())))
     lines = [f"{'macro F1, %':<14}" + "".join(f"{name:>9}" for name in ["mean", *names])]
     for augmenter, scores in comparison.items():
-        figures = [macro_f1(dict(scores)), *(scores[name].macro_f1 for name in names)]
+        figures = [mean_macro_f1(scores), *(scores[name].macro_f1 for name in names)]
         lines.append(f"{augmenter:<14}" + "".join(f"{100 * value:>9.2f}" for value in figures))
     return "\n".join(lines)

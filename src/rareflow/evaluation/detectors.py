@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-__all__ = ["DETECTORS", "FeatureEncoder", "evaluate_detectors", "macro_f1"]
+__all__ = ["DETECTORS", "FeatureEncoder", "evaluate_detectors", "mean_macro_f1"]
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def evaluate_detectors(
     return scores
 
 
-def macro_f1(scores: dict[str, Scores]) -> float:
+def mean_macro_f1(scores: Mapping[str, Scores]) -> float:
     """Average macro-F1 over the detectors, in 0..1: what a study maximises."""
     return float(np.mean([each.macro_f1 for each in scores.values()]))
 

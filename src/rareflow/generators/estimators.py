@@ -139,6 +139,16 @@ class VAEWGANGP(BaseEstimator):
         self.device = device
         self.random_state = random_state
 
+    def check_params(self) -> None:
+        """Refuse a parameter of training or sampling that is out of its range, as `fit` would.
+
+        Raises
+        ------
+        ConfigError
+            The message names the parameter, its value and what would do.
+        """
+        self._sampling(self._config())
+
     def fit(
         self,
         X: pd.DataFrame | ArrayLike,
@@ -190,7 +200,7 @@ class VAEWGANGP(BaseEstimator):
 
     def _begin(self, X: pd.DataFrame | ArrayLike, y: ArrayLike) -> _Fit:
         """Check parameters and table, learn the codec and draw the networks, whose training may begin."""
-        config = TrainingConfig(**{name: getattr(self, name) for name in _TRAINING})
+        config = self._config()
         sampling = self._sampling(config)
         frame = as_frame(X)
         labels = as_labels(y, frame)
@@ -259,6 +269,10 @@ class VAEWGANGP(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.string = tags.input_tags.allow_nan = tags.target_tags.required = True
         return tags
+
+    def _config(self) -> TrainingConfig:
+        """Give the knobs of the training, checked."""
+        return TrainingConfig(**{name: getattr(self, name) for name in _TRAINING})
 
     def _sampling(self, config: TrainingConfig) -> dict[str, Any]:
         """Check the sampling settings and give them as the spec holds them."""

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from mlflow.entities import Dataset
 from mlflow.types import ColSpec, Schema
+from mlflow.utils.validation import MAX_DATASET_DIGEST_SIZE
 
 if TYPE_CHECKING:
     from rareflow.data.table import Table
 
 __all__ = ["column_type", "describe"]
-
-# MLflow keeps no more of a data set's digest.
-_DIGEST_CHARACTERS = 36
 
 
 def describe(table: Table, *, source: str) -> Dataset:
@@ -23,7 +21,7 @@ def describe(table: Table, *, source: str) -> Dataset:
     frame = table.frame
     return Dataset(
         name=table.name,
-        digest=table.digest[:_DIGEST_CHARACTERS],
+        digest=table.digest[:MAX_DATASET_DIGEST_SIZE],
         source_type="local",
         source=json.dumps({"uri": source}),
         schema=json.dumps({"mlflow_colspec": _schema(frame).to_dict()}),

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 
 import mlflow
 from mlflow import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from rareflow.databases import sqlite_file
 from rareflow.identity import is_gone
 from rareflow.tracking.environment import BIRTH_TAG, HOST_TAG, PROCESS_TAG, process_tags
 from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.searching import every_run
-from rareflow.tracking.spooling.spool import PARENT_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -49,7 +49,7 @@ def sweep_children(parent_id: str) -> int:
 
     Call it when no worker of this parent is alive: what runs then was left behind by a process that died.
     """
-    return len(_sweep(None, f"tags.`{PARENT_TAG}` = '{parent_id}'", lambda _: True))
+    return len(_sweep(None, f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent_id}'", lambda _: True))
 
 
 def sweep_ended_children(
@@ -73,7 +73,9 @@ def sweep_ended_children(
         name
         for parent in parents
         for name in _sweep(
-            tracking_uri, f"tags.`{PARENT_TAG}` = '{parent}'", lambda run: run.info.run_name in names
+            tracking_uri,
+            f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{parent}'",
+            lambda run: run.info.run_name in names,
         )
     ]
 

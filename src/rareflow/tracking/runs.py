@@ -19,6 +19,14 @@ import mlflow
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, InputTag, Metric, Param
+from mlflow.utils.mlflow_tags import (
+    MLFLOW_GIT_COMMIT,
+    MLFLOW_PARENT_RUN_ID,
+    MLFLOW_SOURCE_NAME,
+    MLFLOW_SOURCE_TYPE,
+    MLFLOW_USER,
+)
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
 from rareflow.errors import is_stop
 from rareflow.redaction import redacted
@@ -27,7 +35,6 @@ from rareflow.tracking.datasets import describe
 from rareflow.tracking.environment import git_commit, process_tags, versions
 from rareflow.tracking.outage import ServerAwayError, ask
 from rareflow.tracking.spooling.channel import Channel
-from rareflow.tracking.spooling.spool import PARENT_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -37,15 +44,12 @@ if TYPE_CHECKING:
     from rareflow.data.table import Table
     from rareflow.tracking.spooling.spool import SpooledRun
 
-__all__ = ["METRICS_PER_CALL", "PARAMS_PER_CALL", "Run", "Status", "child_run", "create_child", "parent_run"]
+__all__ = ["Run", "Status", "child_run", "create_child", "parent_run"]
 
 Status = Literal["FINISHED", "KILLED", "FAILED"]
 
-_COMMIT = "mlflow.source.git.commit"
 # A child names the source its parent names; only MLflow's fluent interface would find it out by itself.
-_INHERITED = ("mlflow.source.name", "mlflow.source.type", "mlflow.user", _COMMIT)
-METRICS_PER_CALL, PARAMS_PER_CALL = 1000, 100
-"""The most that a call to `log_batch` takes, by MLflow's REST contract; of tags as many as of parameters."""
+_INHERITED = (MLFLOW_SOURCE_NAME, MLFLOW_SOURCE_TYPE, MLFLOW_USER, MLFLOW_GIT_COMMIT)
 _CURVE_POINTS = 200
 
 
@@ -105,8 +109,8 @@ class Run:
         fresh = [
             Param(names[key], redacted(str(value))) for key, value in params.items() if names[key] not in held
         ]
-        for start in range(0, len(fresh), PARAMS_PER_CALL):
-            self._batch(params=fresh[start : start + PARAMS_PER_CALL])
+        for start in range(0, len(fresh), MAX_PARAMS_TAGS_PER_BATCH):
+            self._batch(params=fresh[start : start + MAX_PARAMS_TAGS_PER_BATCH])
 
     def log_metrics(self, metrics: Mapping[str, float], *, step: int = 0) -> None:
         """Log metrics at one step, those that are not finite left out; their keys become `log_params`'s."""
@@ -136,8 +140,8 @@ class Run:
         metrics = [
             Metric(names[key], float(value), now, step) for key, value, step in points if math.isfinite(value)
         ]
-        for start in range(0, len(metrics), METRICS_PER_CALL):
-            self._batch(metrics=metrics[start : start + METRICS_PER_CALL])
+        for start in range(0, len(metrics), MAX_METRICS_PER_BATCH):
+            self._batch(metrics=metrics[start : start + MAX_METRICS_PER_BATCH])
 
     def _batch(self, **entities: Sequence[Param | Metric]) -> None:
         self._channel.call(lambda client, run_id: client.log_batch(run_id, **entities))
@@ -211,7 +215,7 @@ def parent_run(
     info = active.info
     channel = Channel(uri, info.run_id, name=info.run_name, start_time=info.start_time, tags=own)
     with Run(channel, terminate=partial(end_active, uri, channel)) as run:
-        source = {} if joined and _COMMIT in active.data.tags else {_COMMIT: git_commit()}
+        source = {} if joined and MLFLOW_GIT_COMMIT in active.data.tags else {MLFLOW_GIT_COMMIT: git_commit()}
         software = ", ".join(f"{package} {number}" for package, number in versions().items())
         for key, value in {**source, "rareflow.versions": software, **(tags or {})}.items():
             if value is not None:
@@ -245,7 +249,7 @@ def child_run(
     """
     uri = tracking_uri or str(mlflow.get_tracking_uri())
     start_time = int(time.time() * 1000)
-    own = {**process_tags(), PARENT_TAG: parent_id, **(tags or {})}
+    own = {**process_tags(), MLFLOW_PARENT_RUN_ID: parent_id, **(tags or {})}
     run_id = None
     with suppress(ServerAwayError):
         client = MlflowClient(uri)

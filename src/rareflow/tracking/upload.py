@@ -19,13 +19,15 @@ import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Param, RunTag, ViewType
 from mlflow.exceptions import MlflowException
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH, MAX_PARAMS_TAGS_PER_BATCH
 
 from rareflow.generators.portable import PortableGenerator
 from rareflow.tracking.environment import BIRTH_TAG, HOST_TAG, PROCESS_TAG
 from rareflow.tracking.registry import log_generator
-from rareflow.tracking.runs import METRICS_PER_CALL, PARAMS_PER_CALL, create_child
+from rareflow.tracking.runs import create_child
 from rareflow.tracking.searching import every_run
-from rareflow.tracking.spooling.spool import MODEL_TAG, PARENT_TAG, RUN_TAG, SERVER_TAG
+from rareflow.tracking.spooling.spool import MODEL_TAG, RUN_TAG, SERVER_TAG
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -108,7 +110,7 @@ def _place(server: MlflowClient, local: MlflowClient, run: Run) -> str | None:
     try:
         if known is not None:
             return str(server.get_run(known).info.run_id)
-        parent_id = run.data.tags[PARENT_TAG]
+        parent_id = run.data.tags[MLFLOW_PARENT_RUN_ID]
         experiment = server.get_run(parent_id).info.experiment_id
     except MlflowException as err:
         if err.error_code != "RESOURCE_DOES_NOT_EXIST":
@@ -125,7 +127,8 @@ def _find(server: MlflowClient, experiment: str, run: Run) -> str | None:
     """Find the run of this process, name and start: an upload made it, or a call whose answer was lost."""
     own = run.data.tags
     which = (
-        f"tags.`{PARENT_TAG}` = '{own[PARENT_TAG]}' AND attributes.start_time = {run.info.start_time} "
+        f"tags.`{MLFLOW_PARENT_RUN_ID}` = '{own[MLFLOW_PARENT_RUN_ID]}' "
+        f"AND attributes.start_time = {run.info.start_time} "
         f"AND tags.`{HOST_TAG}` = '{own[HOST_TAG]}' AND tags.`{PROCESS_TAG}` = '{own[PROCESS_TAG]}'"
     )
     for found in every_run(server, [experiment], which):
@@ -176,9 +179,9 @@ def _upload_entities(
     tags = [RunTag(key, value) for key, value in _tags(run).items() if key not in kept]
     metrics = [point for key in run.data.metrics for point in local.get_metric_history(run.info.run_id, key)]
     for kind, all_of_them, most in (
-        ("params", params, PARAMS_PER_CALL),
-        ("tags", tags, PARAMS_PER_CALL),
-        ("metrics", metrics, METRICS_PER_CALL),
+        ("params", params, MAX_PARAMS_TAGS_PER_BATCH),
+        ("tags", tags, MAX_PARAMS_TAGS_PER_BATCH),
+        ("metrics", metrics, MAX_METRICS_PER_BATCH),
     ):
         for start in range(0, len(all_of_them), most):
             server.log_batch(run_id, **{kind: all_of_them[start : start + most]})

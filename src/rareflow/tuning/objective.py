@@ -12,7 +12,7 @@ from rareflow.data.splits import Split
 from rareflow.data.table import Table
 from rareflow.errors import lacks_memory
 from rareflow.evaluation.balance import forge, new_rows
-from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors, macro_f1
+from rareflow.evaluation.detectors import DETECTORS, evaluate_detectors, mean_macro_f1
 from rareflow.evaluation.metrics import Scores
 from rareflow.generators.estimators import VAEWGANGP, fit_together
 from rareflow.generators.inputs import training_device
@@ -121,13 +121,13 @@ class Objective:
         for i in range(len(self.splits)):
             found = self._fitted(candidate, [i], on_step) if generators is None else generators
             scores = self._scored(candidate, i, found.get(i), on_score)
-            yield Repeat(macro_f1(scores), scores, found.get(i), time.perf_counter() - start)
+            yield Repeat(mean_macro_f1(scores), scores, found.get(i), time.perf_counter() - start)
             start = time.perf_counter()
 
     def repeat(self, candidate: Candidate, i: int) -> float:
         """Give a candidate's value on split i alone: on a CPU the same bits as among all."""
         generators = self._fitted(candidate, [i], lambda _repeat, _step: None)
-        return macro_f1(self._scored(candidate, i, generators.get(i), lambda _scores: None))
+        return mean_macro_f1(self._scored(candidate, i, generators.get(i), lambda _scores: None))
 
     def _fitted_at_once(
         self, candidate: Candidate, on_step: Callable[[int, Step], None]

@@ -51,7 +51,7 @@ class Winner:
     is_clear: bool
 
     @property
-    def augment(self) -> bool:
+    def is_recommended(self) -> bool:
         """Whether forging rows is ahead of the table as it is."""
         return self.val_macro_f1 > self.raw_macro_f1
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,10 +18,20 @@ from rareflow.tuning.storage import open_storage
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["run"]
+__all__ = ["Diagnosis", "run"]
+
+_FAIL = "FAIL"
 
 
-def run(*, storage: str) -> str:
+@dataclass(frozen=True)
+class Diagnosis:
+    """What was found, for the screen, and whether nothing fails."""
+
+    text: str
+    is_well: bool
+
+
+def run(*, storage: str) -> Diagnosis:
     """Look at versions, device, environments and stores; an SQLite file that does not exist yet is not made.
 
     Parameters
@@ -28,7 +39,8 @@ def run(*, storage: str) -> str:
     storage
         SQLAlchemy URL of Optuna's database.
     """
-    return "\n".join([*_versions(), *_device(), *_environments(), *_stores(storage)])
+    lines = [*_versions(), *_device(), *_environments(), *_stores(storage)]
+    return Diagnosis("\n".join(lines), not any(line.startswith(_FAIL) for line in lines))
 
 
 def _versions() -> Iterator[str]:
@@ -63,6 +75,6 @@ def _stores(storage: str) -> Iterator[str]:
         try:
             look()
         except StoreError as err:
-            yield f"FAIL  {err}"
+            yield f"{_FAIL}  {err}"
         else:
             yield f"ok    {what} {without_secrets(uri)} answers"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from rareflow.data.card import data_card
 from rareflow.evaluation.comparison import OURS, RAW, compare, markdown_table, summary_table
-from rareflow.evaluation.detectors import macro_f1
+from rareflow.evaluation.detectors import mean_macro_f1
 from rareflow.evaluation.plots import confusion_figure, per_class_f1_figure
 from rareflow.workflows.matching import repeated_rows
 from rareflow.workflows.progress import say
@@ -67,7 +67,7 @@ def score(
     run.log_text(summary_table(comparison).to_csv(index=False), "evaluation/summary.csv")
     run.log_text(markdown_table(comparison) + "\n", "evaluation/summary.md")
     for augmenter, by_detector in comparison.items():
-        run.log_metrics({f"test_macro_f1_{augmenter.lower()}": macro_f1(dict(by_detector))})
+        run.log_metrics({f"test_macro_f1_{augmenter.lower()}": mean_macro_f1(by_detector)})
         for detector, scores in by_detector.items():
             _log_scores(run, augmenter, detector, scores)
     if OURS in comparison:

@@ -11,11 +11,12 @@ from rareflow.evaluation.balance import default_class_rows
 from rareflow.evaluation.comparison import text_table
 from rareflow.evaluation.plots import loss_curves_figure
 from rareflow.generators.checkpoint import Checkpoint
+from rareflow.generators.estimators import VAEWGANGP
 from rareflow.tracking.leftovers import sweep_dead_runs
 from rareflow.tracking.registry import log_or_keep_generator
 from rareflow.tracking.runs import parent_run
 from rareflow.tracking.store import prepare_store
-from rareflow.workflows.fitting import check_parameters, fit_generator
+from rareflow.workflows.fitting import fit_generator
 from rareflow.workflows.outcome import augment_command, told
 from rareflow.workflows.quality import log_quality
 from rareflow.workflows.scoring import log_data, score
@@ -44,7 +45,7 @@ def run(
         Generator steps from one checkpoint, in the current folder, to the next; 0: none.
     """
     limit_threads(settings.n_threads)
-    check_parameters(params)
+    VAEWGANGP(**params).check_params()
     settings.check_trainable()
     train, test = settings.parts
     if class_rows is None:

@@ -227,7 +227,7 @@ def _log_winner(parent: Run, winner: Winner) -> None:
     parent.log_params({f"best_{key}": value for key, value in winner.candidate.generator.items()})
     parent.log_params({f"best_class_rows/{key}": value for key, value in winner.candidate.class_rows.items()})
     parent.set_tag("best_trial", winner.trial)
-    parent.set_tag("verdict", "augment" if winner.augment else "leave the table as it is")
+    parent.set_tag("verdict", "augment" if winner.is_recommended else "leave the table as it is")
 
 
 def _register(
@@ -256,7 +256,7 @@ def _register(
                 data_digest=task.table.digest,
                 protocol=task.protocol,
                 card=card,
-                tags={**tags, RECOMMENDED: str(winner.augment).lower()},
+                tags={**tags, RECOMMENDED: str(winner.is_recommended).lower()},
             ),
         )
     except ServerAwayError as err:

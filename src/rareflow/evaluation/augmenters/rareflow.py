@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from rareflow.evaluation.augmenters.networks import NetworkAugmenter
 from rareflow.evaluation.balance import balanced_counts, default_class_rows
+from rareflow.evaluation.comparison import OURS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,7 +21,7 @@ class Rareflow(NetworkAugmenter):
     choose (experiments/LOG.md).
     """
 
-    name = "rareflow"
+    name = OURS
     amounts: ClassVar[tuple[float, ...]] = (1.0,)
 
     def counts(self, class_counts: Mapping[str, int], amount: float) -> dict[str, int]:

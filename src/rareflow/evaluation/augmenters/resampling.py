@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from rareflow.evaluation.augmenters.base import RowAugmenter
 from rareflow.evaluation.baselines import random_oversample, smote
+from rareflow.evaluation.comparison import SMOTE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,7 +30,7 @@ class RandomOversampling(RowAugmenter):
 class Smote(RowAugmenter):
     """Rows between near rows of a class: `rareflow.evaluation.baselines.smote`, SMOTE-NC on mixed tables."""
 
-    name = "SMOTE"
+    name = SMOTE
 
     def forge(self, counts: dict[str, int]) -> tuple[pd.DataFrame, NDArray[np.object_]]:
         """Draw between rows of each class and their neighbours."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from rareflow.evaluation.augmenters.base import Augmenter, TrainingSet
 from rareflow.evaluation.balance import boosts
+from rareflow.evaluation.comparison import RAW
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,7 +41,7 @@ class _Reweighting(Augmenter):
 class Raw(_Reweighting):
     """The table as it is: what every augmenter has to beat."""
 
-    name = "RAW"
+    name = RAW
     amounts = (0.0,)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mlflow import MlflowClient
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from sqlalchemy import URL
 
 from rareflow.databases import make_whole
@@ -25,10 +26,9 @@ if TYPE_CHECKING:
 
     from mlflow.entities import Run
 
-__all__ = ["MODEL_TAG", "PARENT_TAG", "RUN_TAG", "SERVER_TAG", "SPOOL", "Spool", "SpooledRun", "spooled_runs"]
+__all__ = ["MODEL_TAG", "RUN_TAG", "SERVER_TAG", "SPOOL", "Spool", "SpooledRun", "spooled_runs"]
 
 SPOOL = "rareflow-spool"  # in the current folder
-PARENT_TAG = "mlflow.parentRunId"
 # The server's run that a spooled run is the rest of, if the server has one; the server; a generator to log.
 RUN_TAG, SERVER_TAG, MODEL_TAG = "rareflow.spool.run", "rareflow.spool.server", "rareflow.spool.model"
 _EXPERIMENT = "rareflow-spool"
@@ -155,4 +155,8 @@ def spooled_runs(run_id: str) -> list[Run]:
     if not spool.exists():
         return []
     found = spool.runs(spool.client())
-    return [run for run in found if run_id in (run.data.tags.get(RUN_TAG), run.data.tags.get(PARENT_TAG))]
+    return [
+        run
+        for run in found
+        if run_id in (run.data.tags.get(RUN_TAG), run.data.tags.get(MLFLOW_PARENT_RUN_ID))
+    ]

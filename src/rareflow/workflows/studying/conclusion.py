@@ -51,7 +51,7 @@ Test part, scored once:
     if registered is None:
         return f"{scores}Registered nothing, because the tracking server went away."
     seen = without_secrets(uri) if uri.startswith("http") else "mlflow ui"
-    use = "Balance a table with it: " if winner.augment else "If you augment all the same: "
+    use = "Balance a table with it: " if winner.is_recommended else "If you augment all the same: "
     return f"""\
 {scores}Registered {registered.name} version {registered.version} as {registered.alias} ({registered.reason}).
 {use} {augment_command(registered.uri, source.options)}
@@ -60,7 +60,7 @@ See the runs:  {seen}"""
 
 def _verdict(winner: Winner, class_counts: Mapping[str, int]) -> str:
     """Say whether to augment; where every class has its rows already, no trial forges any."""
-    if winner.augment:
+    if winner.is_recommended:
         margin = "" if winner.is_clear else ", by less than a standard error"
         return f"Trial {winner.trial} beats the table as it is{margin}"
     if winner.candidate.is_raw(class_counts):
