@@ -11,7 +11,7 @@ from rareflow.errors import ConfigError, DataError
 from rareflow.evaluation import benchmark
 from rareflow.evaluation.augmenters import Augmenter, RowAugmenter, TrainingSet
 from rareflow.evaluation.augmenters.registry import augmenter
-from rareflow.evaluation.benchmark import Cell, Protocol, make_part, run_cell
+from rareflow.evaluation.benchmark import Protocol, make_part, run_cell
 from rareflow.evaluation.detectors import evaluate_detectors, mean_macro_f1
 
 QUICK = Protocol(detectors=("dt", "sklearn.naive_bayes.GaussianNB"))
@@ -41,10 +41,6 @@ def test_networks_train_on_the_device_that_the_protocol_names(part):
 
 def bits(result):
     return result.amount, {name: each.confusion.tolist() for name, each in result.scores.items()}
-
-
-def test_a_cell_is_known_by_its_values():
-    assert len({Cell(10, 0, "RAW"), Cell(10, 0, "RAW"), Cell(None, 0, "RAW")}) == 2
 
 
 def test_the_outer_split_is_that_of_the_seed_and_only_its_training_side_is_cut():

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 from rareflow import VAEWGANGP, fit_together
 from rareflow.errors import ConfigError, DataError, DivergedError
 from rareflow.generators.training import Step
-from rareflow.generators.training_config import ARCHITECTURES, TrainingConfig
+from rareflow.generators.training_config import ARCHITECTURES
 from tests.generators.tables import mixed
 
 X, Y = mixed()
@@ -97,12 +97,6 @@ def test_the_default_sampling_is_crossover_with_an_encoder_and_prior_without():
     for architecture, mode in (("vae", "crossover"), ("wgan", "prior")):
         fitted = model(architecture=architecture).fit(X, Y)
         assert fitted.generator_.spec["sampling"]["mode"] == mode
-
-
-def test_its_training_defaults_are_those_of_the_training_configuration():
-    params = VAEWGANGP().get_params()
-    defaults = {name: getattr(TrainingConfig(), name) for name in TrainingConfig.__dataclass_fields__}
-    assert {name: params[name] for name in defaults} == defaults
 
 
 def test_it_is_cloned_with_its_parameters():

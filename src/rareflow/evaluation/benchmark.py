@@ -30,28 +30,9 @@ if TYPE_CHECKING:
 
     from rareflow.evaluation.augmenters.base import Augmenter
 
-__all__ = ["Cell", "CellResult", "Part", "Protocol", "make_part", "run_cell"]
+__all__ = ["CellResult", "Part", "Protocol", "make_part", "run_cell"]
 
 _TIE = 1e-9
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One entry of the benchmark.
-
-    Parameters
-    ----------
-    shots
-        Rows that every class but the largest keeps; ``None`` for all.
-    seed
-        Of the split, the shots, the augmenter and the detectors.
-    augmenter
-        By name.
-    """
-
-    shots: int | None
-    seed: int
-    augmenter: str
 
 
 @dataclass(frozen=True)

@@ -27,8 +27,8 @@ from rareflow.workflows.settings import limit_threads
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rareflow.evaluation.benchmark import Cell
     from rareflow.tracking.runs import Run
+    from rareflow.workflows.benchmarking.plan import Cell
     from rareflow.workflows.settings import Settings
 
 __all__ = ["BenchmarkSettings", "report", "run"]

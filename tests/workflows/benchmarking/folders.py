@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from rareflow.evaluation.benchmark import Cell
+from rareflow.workflows.benchmarking.plan import Cell
 
 FACTS = {
     "format": 1,

@@ -2,9 +2,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from rareflow.evaluation.benchmark import Cell
 from rareflow.workflows.benchmarking import cells
 from rareflow.workflows.benchmarking.cells import tell_part, tell_parts
+from rareflow.workflows.benchmarking.plan import Cell
 
 
 @pytest.fixture

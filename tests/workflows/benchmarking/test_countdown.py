@@ -1,7 +1,7 @@
 import pytest
 
-from rareflow.evaluation.benchmark import Cell
 from rareflow.workflows.benchmarking.countdown import Countdown
+from rareflow.workflows.benchmarking.plan import Cell
 
 
 def test_nothing_is_foretold_of_an_augmenter_that_was_never_done():

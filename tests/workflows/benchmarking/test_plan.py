@@ -2,8 +2,7 @@ import pytest
 
 from rareflow.errors import ConfigError
 from rareflow.evaluation.augmenters.registry import known_augmenters
-from rareflow.evaluation.benchmark import Cell
-from rareflow.workflows.benchmarking.plan import BenchmarkSettings, cells_of, parse_shots
+from rareflow.workflows.benchmarking.plan import BenchmarkSettings, Cell, cells_of, parse_shots
 
 
 def settings(*, shots=("all",), seeds=1, augmenters=(), detectors=("dt",)):
@@ -40,3 +39,7 @@ def test_an_empty_list_is_refused(option):
 def test_an_unknown_augmenter_is_refused_with_those_that_are_known():
     with pytest.raises(ConfigError, match="'SMOOTH' is unknown; choose among RAW, "):
         settings(augmenters=("SMOOTH",))
+
+
+def test_a_cell_is_known_by_its_values():
+    assert len({Cell(10, 0, "RAW"), Cell(10, 0, "RAW"), Cell(None, 0, "RAW")}) == 2

@@ -6,9 +6,9 @@ import pandas as pd
 import pytest
 
 from rareflow.errors import ConfigError
-from rareflow.evaluation.benchmark import Cell
 from rareflow.evaluation.benchmark_plots import forest_figure
 from rareflow.workflows.benchmarking import report as report_module
+from rareflow.workflows.benchmarking.plan import Cell
 from rareflow.workflows.benchmarking.report import write_report
 from rareflow.workflows.benchmarking.results import Results
 from tests.workflows.benchmarking.folders import CELLS, FACTS, frames_of

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from rareflow.errors import ConfigError, StoreError
-from rareflow.evaluation.benchmark import Cell
+from rareflow.workflows.benchmarking.plan import Cell
 from rareflow.workflows.benchmarking.results import Results, read_facts, read_frames
 from tests.workflows.benchmarking.folders import CELLS, FACTS, frames_of
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from rareflow.data.table import Table
-    from rareflow.evaluation.benchmark import Cell, CellResult, Part, Protocol
+    from rareflow.evaluation.benchmark import CellResult, Part, Protocol
+from rareflow.workflows.benchmarking.plan import Cell
 
 __all__ = ["Bench", "Frames", "cell_text", "tell_part", "tell_parts"]
 

@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from rareflow.evaluation.benchmark import Cell
+    from rareflow.workflows.benchmarking.plan import Cell
 
 __all__ = ["Countdown"]
 

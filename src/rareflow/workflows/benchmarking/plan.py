@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from rareflow.errors import ConfigError
 from rareflow.evaluation.augmenters.registry import augmenter, known_augmenters
 from rareflow.evaluation.balance import CLASS_ROWS, CLASS_SHARE
-from rareflow.evaluation.benchmark import Cell, Protocol
+from rareflow.evaluation.benchmark import Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALL",
     "BenchmarkSettings",
+    "Cell",
     "cells_of",
     "facts_of",
     "parse_shots",
@@ -29,6 +30,25 @@ __all__ = [
 
 ALL = "all"
 _FORMAT = 1  # of the files; raised when they change their meaning
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of the benchmark.
+
+    Parameters
+    ----------
+    shots
+        Rows that every class but the largest keeps; ``None`` for all.
+    seed
+        Of the split, the shots, the augmenter and the detectors.
+    augmenter
+        By name.
+    """
+
+    shots: int | None
+    seed: int
+    augmenter: str
 
 
 @dataclass(frozen=True)

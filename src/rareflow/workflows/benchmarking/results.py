@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from rareflow.errors import ConfigError, StoreError
 from rareflow.evaluation.augmenters.registry import known_augmenters
-from rareflow.evaluation.benchmark import Cell
 from rareflow.workflows.benchmarking.lines import Lines
-from rareflow.workflows.benchmarking.plan import ALL
+from rareflow.workflows.benchmarking.plan import ALL, Cell
 from rareflow.workflows.files import write_text
 
 if TYPE_CHECKING:

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from rareflow.evaluation.benchmark import Cell
     from rareflow.workflows.benchmarking.cells import Frames
-    from rareflow.workflows.benchmarking.plan import BenchmarkSettings
+    from rareflow.workflows.benchmarking.plan import BenchmarkSettings, Cell
     from rareflow.workflows.benchmarking.results import Results
     from rareflow.workflows.settings import Settings
 
