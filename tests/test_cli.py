@@ -600,6 +600,19 @@ def test_the_command_that_train_prints_reads_the_table_as_train_did(folder):
     assert (ended.code, ended.said) == (0, [])
 
 
+@pytest.mark.parametrize("command", ["augment", "evaluate"])
+def test_a_label_that_is_another_than_the_models_is_refused_with_the_models(command, folder):
+    services().to_csv(folder / "train.csv", index=False)
+    how = ("--data", "train.csv", "--categorical", "svc")
+    ended = rareflow("train", *how, "--label", "label", "--steps", 2, "--hidden-dim", 8)
+    model = next(word for word in ended.out.split() if word.startswith("models:/"))
+    ended = rareflow(command, *how, "--label", "noise", "--model", model)
+    assert ended.code == 2
+    assert ended.said == [
+        "rareflow: --label 'noise': the label of --model is 'label'; give that one, or leave --label out"
+    ]
+
+
 @pytest.mark.parametrize("command", ["evaluate", "train"])
 def test_a_test_file_of_one_class_is_scored(command, folder):
     frame().to_csv(folder / "train.csv", index=False)

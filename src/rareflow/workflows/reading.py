@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rareflow.data.leaks import leak_note
 from rareflow.data.load import open_table
 from rareflow.data.names import shell_names
+from rareflow.errors import ConfigError
 from rareflow.workflows.progress import say
 
 if TYPE_CHECKING:
@@ -39,8 +40,20 @@ class DataSettings:
     seed: int = 0
 
     def like(self, generator: PortableGenerator) -> DataSettings:
-        """Take the label's name from a generator where none is given."""
-        return self if self.label or self.recipe else replace(self, label=generator.spec["label"]["name"])
+        """Take the label's name from a generator where none is given.
+
+        Raises
+        ------
+        ConfigError
+            If another one is given.
+        """
+        known = generator.spec["label"]["name"]
+        if self.label.strip() not in {"", known}:
+            raise ConfigError(
+                f"--label {self.label!r}: the label of --model is {known!r}; give that one, or leave --label "
+                "out"
+            )
+        return self if self.label or self.recipe else replace(self, label=known)
 
     @property
     def options(self) -> str:
