@@ -37,8 +37,7 @@ def as_frame(X: pd.DataFrame | ArrayLike) -> pd.DataFrame:
         array = X if isinstance(X, np.ndarray) else np.asarray(X, None if hasattr(X, "__array__") else object)
         if array.ndim != 2:  # noqa: PLR2004 - a table has two dimensions
             raise DataError(f"X must be a table of shape (rows, columns), not of shape {array.shape}")
-        frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])])
-        frame = frame.infer_objects()
+        frame = pd.DataFrame(array, columns=[f"x{j}" for j in range(array.shape[1])]).infer_objects()
     if frame.empty:
         raise DataError(f"X must hold at least one row and one column, not {frame.shape}")
     settled = {name: _native(_as_numbers(frame[name])) for name in frame.columns}
