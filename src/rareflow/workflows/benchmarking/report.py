@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +12,7 @@ import pandas as pd
 from rareflow.evaluation.balance import CLASS_ROWS
 from rareflow.evaluation.benchmark_plots import class_figure, forest_figure, scarcity_figure
 from rareflow.evaluation.comparison import OURS, RAW
-from rareflow.evaluation.published import METRICS, PUBLISHED
+from rareflow.evaluation.published import METRICS, PUBLISHED, PublishedTable
 from rareflow.evaluation.statistics import average_ranks, best_others, compare_each, scores_by_seed
 from rareflow.evaluation.tables import (
     amount_table,
@@ -26,16 +28,46 @@ from rareflow.workflows.benchmarking.results import read_facts, read_frames
 from rareflow.workflows.files import write_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from matplotlib.figure import Figure
 
-    from rareflow.evaluation.published import PublishedTable
-
 __all__ = ["write_report"]
 
 _DPI = 130
+
+
+@dataclass(frozen=True, eq=False)
+class _Setting:
+    """A number of shots.
+
+    Parameters
+    ----------
+    shots
+        As the files have it.
+    frames
+        What they hold of it, by file.
+    published
+        The paper's figures of the same real data, which are of all rows.
+    tested
+        Whether seeds differ in their data: where their randomness alone varies there is no interval and no p.
+    """
+
+    shots: str
+    frames: Mapping[str, pd.DataFrame]
+    published: PublishedTable | None
+    tested: bool
+
+    @property
+    def title(self) -> str:
+        """Name it."""
+        return "All rows" if self.shots == ALL else f"{self.shots} shots"
+
+    @property
+    def results(self) -> pd.DataFrame:
+        """The scores."""
+        return self.frames["results"]
 
 
 def write_report(folder: Path) -> str:
@@ -49,22 +81,24 @@ def write_report(folder: Path) -> str:
         If the folder holds no whole cell.
     """
     facts, frames = read_facts(folder), read_frames(folder)
+    settings = list(_settings(facts, frames))
     (folder / "figures").mkdir(exist_ok=True)
     drawn = []
-    for name, figure in _figures(facts, frames):
+    for name, figure in _figures(frames["results"], settings):
         figure.savefig(folder / "figures" / f"{name}.png", dpi=_DPI)
         drawn.append(name)
-    write_text(_report(facts, frames, drawn), folder / "report.md")
-    for name, table in _tables(facts, frames["results"]):
+    write_text(_report(facts, frames["results"], settings, drawn), folder / "report.md")
+    for name, table in _tables(settings):
         write_text(table.to_csv(index=False, float_format="%.6g"), folder / f"{name}.csv")
-    return "\n\n".join(_shown(facts, shots, results) for shots, results in _by_shots(frames["results"]))
+    return "\n\n".join(map(_shown, settings))
 
 
-def _shown(facts: dict[str, Any], shots: str, results: pd.DataFrame) -> str:
-    """Give what the screen shows of one number of shots."""
-    tested = not _is_same_data(facts, shots)
-    why = "" if tested else " (the same data for every seed: no interval, no p)"
-    return f"{_setting(shots)}{why}:\n{comparison_table(results, tested=tested)}"
+def _settings(facts: dict[str, Any], frames: dict[str, pd.DataFrame]) -> Iterator[_Setting]:
+    """Part what the files hold by shots, in their order."""
+    for shots in map(str, dict.fromkeys(frames["results"]["shots"])):
+        own = {name: frame[frame["shots"] == shots] for name, frame in frames.items()}
+        published = PUBLISHED.get(facts["table"]) if shots == ALL and not facts["simulated"] else None
+        yield _Setting(shots, own, published, tested=not _is_same_data(facts, shots))
 
 
 def _is_same_data(facts: dict[str, Any], shots: str) -> bool:
@@ -75,60 +109,46 @@ def _is_same_data(facts: dict[str, Any], shots: str) -> bool:
     return shots == ALL or int(shots) >= max(rarer, default=0)
 
 
-def _by_shots(frame: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    for shots, rows in frame.groupby("shots", sort=False):
-        yield str(shots), rows
+def _shown(setting: _Setting) -> str:
+    """Give what the screen shows of a setting."""
+    why = "" if setting.tested else " (the same data for every seed: no interval, no p)"
+    return f"{setting.title}{why}:\n{comparison_table(setting.results, tested=setting.tested)}"
 
 
-def _setting(shots: str) -> str:
-    return "All rows" if shots == ALL else f"{shots} shots"
-
-
-def _figures(facts: dict[str, Any], frames: dict[str, pd.DataFrame]) -> Iterator[tuple[str, Figure]]:
+def _figures(results: pd.DataFrame, settings: Sequence[_Setting]) -> Iterator[tuple[str, Figure]]:
     """Draw every figure, each with its file's name."""
-    yield "scarcity", scarcity_figure(frames["results"])
-    classes = dict(_by_shots(frames["classes"]))
-    for shots, results in _by_shots(frames["results"]):
-        scores = scores_by_seed(results)
-        tested = not _is_same_data(facts, shots)
-        over_raw = compare_each(scores, dict.fromkeys(scores.columns, RAW), tested=tested)
+    yield "scarcity", scarcity_figure(results)
+    for setting in settings:
+        scores = scores_by_seed(setting.results)
+        over_raw = compare_each(scores, dict.fromkeys(scores.columns, RAW), tested=setting.tested)
         others = best_others(scores)
-        over_best = compare_each(scores, others, tested=tested)
+        over_best = compare_each(scores, others, tested=setting.tested)
         for name, found, against in (("raw", over_raw, RAW), ("best", over_best, "the best other augmenter")):
             if found:
-                title = f"{_setting(shots)}: against {against}"
-                yield f"forest-{name}-{shots}", forest_figure(list(found.values()), title)
+                title = f"{setting.title}: against {against}"
+                yield f"forest-{name}-{setting.shots}", forest_figure(list(found.values()), title)
         if over_raw:
             after = OURS if OURS in over_raw else others[RAW]
-            title = f"{_setting(shots)}: F1 by class"
-            yield f"classes-{shots}", class_figure(classes[shots], RAW, after, title)
+            title = f"{setting.title}: F1 by class"
+            yield f"classes-{setting.shots}", class_figure(setting.frames["classes"], RAW, after, title)
 
 
-def _tables(facts: dict[str, Any], results: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+def _tables(settings: Sequence[_Setting]) -> Iterator[tuple[str, pd.DataFrame]]:
     """Give the tables that others may want to read by program, each with its file's name."""
-    by_shots = dict(_by_shots(results))
-    macro = {shots: macro_frame(own, _published(facts, shots)) for shots, own in by_shots.items()}
+    macro = {each.shots: macro_frame(each.results, each.published) for each in settings}
     yield "macro", pd.concat(macro, names=["shots"]).reset_index("shots")
-    comparison = {
-        shots: comparison_frame(own, tested=not _is_same_data(facts, shots))
-        for shots, own in by_shots.items()
-    }
+    comparison = {each.shots: comparison_frame(each.results, tested=each.tested) for each in settings}
     yield "comparison", pd.concat(comparison, names=["shots"]).reset_index("shots")
 
 
-def _published(facts: dict[str, Any], shots: str) -> PublishedTable | None:
-    """Give the paper's figures of the same real data, which are of all rows."""
-    return PUBLISHED.get(facts["table"]) if shots == ALL and not facts["simulated"] else None
-
-
-def _report(facts: dict[str, Any], frames: dict[str, pd.DataFrame], drawn: list[str]) -> str:
+def _report(
+    facts: dict[str, Any], results: pd.DataFrame, settings: Sequence[_Setting], drawn: Sequence[str]
+) -> str:
     """Write the report with the figures that were drawn."""
-    parts = [f"# Benchmark: {facts['table']}", _protocol(facts, frames["results"]), _image("scarcity")]
-    for shots, _ in _by_shots(frames["results"]):
-        own = {name: frame[frame["shots"] == shots] for name, frame in frames.items()}
-        tested = not _is_same_data(facts, shots)
-        parts += _section(shots, own, _published(facts, shots), tested=tested)
-        parts += [_image(name) for name in drawn if name.endswith(f"-{shots}")]
+    parts = [f"# Benchmark: {facts['table']}", _protocol(facts, results, settings), _image("scarcity")]
+    for setting in settings:
+        parts += _section(setting)
+        parts += [_image(name) for name in drawn if name.endswith(f"-{setting.shots}")]
     return "\n\n".join(parts) + "\n"
 
 
@@ -136,7 +156,7 @@ def _image(name: str) -> str:
     return f"![{name.replace('-', ' ')}](figures/{name}.png)"
 
 
-def _protocol(facts: dict[str, Any], results: pd.DataFrame) -> str:
+def _protocol(facts: dict[str, Any], results: pd.DataFrame, settings: Sequence[_Setting]) -> str:
     """Say how the figures came about."""
     counts = facts["class_counts"]
     data = "simulated: no row was measured" if facts["simulated"] else f"digest `{facts['digest'][:12]}`"
@@ -159,7 +179,7 @@ balance is {CLASS_ROWS} rows of each class, or an eighth of the largest one's if
 scores once.
 - Scores are macro averages over the classes; mean ± standard deviation over the seeds. With n seeds no p \
 falls below 2 to the power of 1 - n, before Holm's correction.
-{_covered(facts, list(dict.fromkeys(results["shots"])))}""".rstrip()
+{_covered(facts, settings)}""".rstrip()
 
 
 def _test_part(facts: dict[str, Any]) -> str:
@@ -169,16 +189,16 @@ def _test_part(facts: dict[str, Any]) -> str:
     return f"{rows} ({notes})" if notes else rows
 
 
-def _covered(facts: dict[str, Any], shots: list[str]) -> str:
+def _covered(facts: dict[str, Any], settings: Sequence[_Setting]) -> str:
     """Say what intervals and p cover: seeds share a table, or a test part, or all of their data."""
     if not facts["test_digest"]:
         return (
             "- Seeds part the same table in other ways, so that their parts overlap: intervals and p speak "
             "of this table, not of traffic elsewhere."
         )
-    same = [_setting(each) for each in shots if _is_same_data(facts, each)]
+    same = [each.title for each in settings if not each.tested]
     lines = []
-    if len(same) < len(shots):
+    if len(same) < len(settings):
         lines.append(
             "- The test part is the same for every seed: intervals and p cover the choice of training rows "
             "and the randomness of augmenters and detectors, not the choice of test rows."
@@ -192,16 +212,14 @@ def _covered(facts: dict[str, Any], shots: list[str]) -> str:
     return "\n".join(lines)
 
 
-def _section(
-    shots: str, frames: dict[str, pd.DataFrame], published: PublishedTable | None, *, tested: bool
-) -> Iterator[str]:
-    """Write what one number of shots gave; without intervals and tests where the seeds allow none."""
-    results = frames["results"]
-    yield f"## {_setting(shots)}"
-    yield macro_table(results, published)
-    if published:
-        yield _note(published)
-    if tested:
+def _section(setting: _Setting) -> Iterator[str]:
+    """Write what a setting gave; without intervals and tests where the seeds allow none."""
+    results = setting.results
+    yield f"## {setting.title}"
+    yield macro_table(results, setting.published)
+    if setting.published:
+        yield _note(setting.published)
+    if setting.tested:
         yield (
             "Macro F1, mean over the detectors. Differences in points with 95 % intervals, paired by seed; p "
             "of Wilcoxon's signed-rank test after Holm's correction over the column."
@@ -215,10 +233,10 @@ def _section(
         )
         yield comparison_table(results, tested=False)
     yield "F1 by class, mean over detectors and seeds:"
-    yield class_table(frames["classes"])
+    yield class_table(setting.frames["classes"])
     yield "Amounts chosen, median over the seeds, and the mean time of a cell, choice included:"
     yield amount_table(results)
-    if len(frames.get("fidelity", ())):
+    if len(setting.frames.get("fidelity", ())):
         yield (
             "Forged rows of an augmenter beside held-out real ones, mean of the seeds in which it forged, at "
             "the amount chosen. "
@@ -226,7 +244,7 @@ def _section(
             "of rows that equal a training row, or nearly; the same of real held-out rows beside it. "
             "membership auc: how well an attacker tells training rows from held-out ones (0.5: not at all)."
         )
-        yield fidelity_table(frames["fidelity"], results)
+        yield fidelity_table(setting.frames["fidelity"], results)
 
 
 def _ranks(results: pd.DataFrame) -> str:
