@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ __all__ = [
     "RareflowError",
     "SpooledError",
     "StoreError",
+    "check_whole",
     "is_stop",
     "lacks_memory",
 ]
@@ -94,6 +96,18 @@ class SpooledError(RareflowError):
     def __init__(self, message: str, *, result: str) -> None:
         super().__init__(message)
         self.result = result
+
+
+def check_whole(name: str, value: object, *, least: int) -> None:
+    """Refuse a parameter that is no whole number, or a smaller one.
+
+    Raises
+    ------
+    ConfigError
+        The message names the parameter and its value.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ConfigError(f"{name}={value!r} must be a whole number of at least {least}")
 
 
 def lacks_memory(err: BaseException) -> bool:

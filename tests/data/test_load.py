@@ -70,6 +70,18 @@ def test_the_simulated_pipeline_is_the_real_ones_table():
     assert len(load_table(SIMULATED)) == 10_000
 
 
+@pytest.mark.parametrize("name", ["seed", "sample_rows"])
+@pytest.mark.parametrize("value", [-1, 300.5, "5"])
+def test_a_seed_and_a_number_of_rows_are_whole_numbers(refusal, frame, name, value):
+    least = {"seed": 0, "sample_rows": 1}[name]
+    said = refusal(frame, ConfigError, **{name: value})
+    assert said == f"{name}={value!r} must be a whole number of at least {least}"
+
+
+def test_no_columns_may_be_given_as_none(load, frame):
+    pd.testing.assert_frame_equal(load(frame, drop=None, categorical=None).frame, frame)
+
+
 def test_rows_are_for_the_simulated_pipeline_only(refusal, frame):
     assert refusal(frame, ConfigError, rows=5) == f"--rows 5 is for --data {SIMULATED} only; leave it out"
 

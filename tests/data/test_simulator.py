@@ -198,7 +198,14 @@ def test_the_loop_takes_a_fixed_number_of_calls_a_record():
     assert calls(40_000) < 2.3 * calls(20_000)
 
 
-@pytest.mark.parametrize("rows", [-1, 0, 199])
+@pytest.mark.parametrize("name", ["rows", "seed"])
+@pytest.mark.parametrize("value", [-1, 500.5, "500", True])
+def test_rows_and_seed_are_whole_numbers(name, value):
+    with pytest.raises(ConfigError, match=rf"^{name}={value!r} must be a whole number of at least 0$"):
+        simulate_gas_pipeline(**{name: value})
+
+
+@pytest.mark.parametrize("rows", [0, 199])
 def test_too_few_rows_are_refused_with_the_least_number(rows):
     with pytest.raises(ConfigError) as caught:
         simulate_gas_pipeline(rows)

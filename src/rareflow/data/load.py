@@ -18,7 +18,7 @@ from rareflow.data.recipes import RECIPES, Recipe, find_recipe
 from rareflow.data.source import Held, Source
 from rareflow.data.stream import Stream
 from rareflow.data.unsettled import check_columns
-from rareflow.errors import ConfigError, DataError
+from rareflow.errors import ConfigError, DataError, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,6 +64,8 @@ def load_table(
     DataError
         If the data cannot be used as they are; the message says which option helps.
     """
+    if sample_rows is not None:
+        check_whole("sample_rows", sample_rows, least=1)
     return open_table(data, seed=seed, **options).table(sample_rows, seed=seed)
 
 
@@ -71,9 +73,9 @@ def open_table(
     data: str | os.PathLike[str],
     *,
     label: str | None = None,
-    drop: Sequence[str] | str = (),
+    drop: Sequence[str] | str | None = (),
     recipe: str | None = None,
-    categorical: Sequence[str] | str = (),
+    categorical: Sequence[str] | str | None = (),
     infinities: str | None = None,
     rare_classes: str = "error",
     rows: int | None = None,
@@ -82,7 +84,7 @@ def open_table(
 ) -> Stream:
     """Check all rows of a table, so that it can be had frame by frame; a Parquet file is never held whole.
 
-    An empty text leaves an option unset.
+    An empty text, or ``None``, leaves an option unset.
 
     Parameters
     ----------
@@ -118,6 +120,7 @@ def open_table(
     DataError
         If the data cannot be used as they are; the message says which option helps.
     """
+    check_whole("seed", seed, least=0)
     _check_choice("--infinities", infinities or "missing", checks.INFINITIES)
     _check_choice("--rare-classes", rare_classes or "error", checks.RARE_CLASSES)
     data, drop, categorical = os.fspath(data), _names(drop), _names(categorical)
@@ -239,7 +242,7 @@ def _counts(names: pd.Series, rows: NDArray[np.intp]) -> dict[str, int]:
     return {str(name): int(count) for name, count in counts.items()}
 
 
-def _names(given: Sequence[str] | str) -> list[str]:
+def _names(given: Sequence[str] | str | None) -> list[str]:
     """Give names of columns, one of which may stand alone; an empty one is none."""
     return [name for name in ([given] if isinstance(given, str) else given or ()) if name]
 

@@ -57,7 +57,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from rareflow.errors import ConfigError
+from rareflow.errors import ConfigError, check_whole
 
 __all__ = ["CLASS_NAMES", "simulate_gas_pipeline"]
 
@@ -138,8 +138,10 @@ def simulate_gas_pipeline(rows: int = 10_000, *, seed: int = 0) -> pd.DataFrame:
     Raises
     ------
     ConfigError
-        If there are too few rows for two bursts of every attack.
+        If there are too few rows for two bursts of every attack, or `rows` or `seed` is no whole number.
     """
+    check_whole("rows", rows, least=0)
+    check_whole("seed", seed, least=0)
     if rows < _LEAST_ROWS:
         raise ConfigError(
             f"the simulated pipeline needs at least {_LEAST_ROWS} rows to hold every attack, not {rows}"

@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from rareflow.errors import ConfigError, StoreError
+from rareflow.errors import ConfigError, StoreError, check_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,8 +49,7 @@ class Checkpoint:
         object.__setattr__(self, "folder", Path(self.folder))
         if not self.folder.is_dir():
             raise ConfigError(f"folder={str(self.folder)!r} is none that exists; make it, or give another")
-        if not isinstance(self.every, int) or self.every < 1:
-            raise ConfigError(f"every={self.every!r} must be a whole number of at least 1")
+        check_whole("every", self.every, least=1)
 
     def steps(self, training: Training, seed: object) -> Iterator[Step]:
         """Do a training from where its file has it, if there is one, and give the steps that are left.
