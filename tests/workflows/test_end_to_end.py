@@ -255,6 +255,17 @@ def test_train_logs_parameters_curves_scores_and_a_model_that_is_not_registered(
     assert run.info.run_id not in {version.run_id for version in versions.values()}
 
 
+@pytest.mark.parametrize("name", ["train gas-pipeline", "tune gas-pipeline", "evaluate gas-pipeline"])
+def test_a_run_s_description_are_its_scores_and_how_they_came_about(place, name):
+    described = 0
+    for run in runs(place, name):
+        head, _, table = run.data.tags["mlflow.note.content"].partition("\n\n")
+        assert head.startswith("Scores on the test part (")
+        assert f"{table}\n" == text(place, run, "evaluation/summary.md")
+        described += 1
+    assert described
+
+
 @pytest.mark.parametrize("command", ["train", "tune"])
 def test_train_and_tune_log_fidelity_and_privacy_by_class_and_their_means(place, command):
     run = runs(place, f"{command} gas-pipeline")[0]

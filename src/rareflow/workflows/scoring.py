@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NOTE
+
 from rareflow.data.card import data_card
 from rareflow.evaluation.comparison import OURS, RAW, compare, markdown_table, summary_table
 from rareflow.evaluation.detectors import mean_macro_f1
@@ -54,7 +56,10 @@ def score(
     generator: PortableGenerator | None,
     class_rows: Mapping[str, int],
 ) -> Comparison:
-    """Score RAW, SMOTE and the generator on the test part, telling of each, and log what comes out."""
+    """Score RAW, SMOTE and the generator on the test part, telling of each, and log what comes out.
+
+    The scores are the run's description too.
+    """
     comparison = compare(
         train,
         test,
@@ -65,7 +70,10 @@ def score(
         on_score=lambda who: say(f"Scoring {who} on the test part ..."),
     )
     run.log_text(summary_table(comparison).to_csv(index=False), "evaluation/summary.csv")
-    run.log_text(markdown_table(comparison) + "\n", "evaluation/summary.md")
+    table = markdown_table(comparison)
+    run.log_text(f"{table}\n", "evaluation/summary.md")
+    # The run's description on MLflow's pages.
+    run.set_tag(MLFLOW_RUN_NOTE, f"Scores on the test part ({settings.protocol}), %:\n\n{table}")
     for augmenter, by_detector in comparison.items():
         run.log_metrics({f"test_macro_f1_{augmenter.lower()}": mean_macro_f1(by_detector)})
         for detector, scores in by_detector.items():
