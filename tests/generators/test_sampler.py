@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from imblearn.pipeline import Pipeline
 from imblearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.tree import DecisionTreeClassifier
 
@@ -78,6 +79,15 @@ def test_the_same_random_state_gives_the_same_rows():
         VAEWGANGPSampler(generator=QUICK, random_state=3).fit_resample(X, y)[0] for _ in range(2)
     )
     pd.testing.assert_frame_equal(first, second)
+
+
+def test_without_a_random_state_of_its_own_the_generator_s_decides():
+    X, y = mixed_table()
+    seeded = clone(QUICK).set_params(random_state=3)
+    one, other = (VAEWGANGPSampler(generator=seeded).fit_resample(X, y)[0] for _ in range(2))
+    pd.testing.assert_frame_equal(one, other)
+    own = VAEWGANGPSampler(generator=QUICK, random_state=3).fit_resample(X, y)[0]
+    pd.testing.assert_frame_equal(one, own)
 
 
 def test_it_is_tuned_inside_an_imbalanced_learn_pipeline():

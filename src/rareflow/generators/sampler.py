@@ -32,7 +32,7 @@ class VAEWGANGPSampler(BaseOverSampler):
     generator
         An unfitted `VAEWGANGP`, cloned before it is fitted; ``None`` takes its defaults.
     random_state
-        Seed of training and sampling, in the place of the generator's own.
+        Seed of training and sampling; ``None``: the generator's own.
 
     Attributes
     ----------
@@ -107,9 +107,10 @@ class VAEWGANGPSampler(BaseOverSampler):
                 raise ConfigError(
                     f"sampling_strategy asks for {wanted} rows of class {label!r}; give a whole number"
                 )
-        seeds = check_random_state(self.random_state).randint(2**31, size=1 + len(self.sampling_strategy_))
-        generator = VAEWGANGP() if self.generator is None else clone(self.generator)
-        self.generator_ = generator.set_params(random_state=int(seeds[0])).fit(X, y)
+        generator = VAEWGANGP() if self.generator is None else self.generator
+        state = generator.random_state if self.random_state is None else self.random_state
+        seeds = check_random_state(state).randint(2**31, size=1 + len(self.sampling_strategy_))
+        self.generator_ = clone(generator).set_params(random_state=int(seeds[0])).fit(X, y)
         forged = [
             self.generator_.sample(label, count, random_state=int(seed))
             for (label, count), seed in zip(self.sampling_strategy_.items(), seeds[1:], strict=True)
