@@ -86,7 +86,9 @@ def test_an_entry_points_storage_is_the_one_given_else_the_environments_else_a_f
     heard = []
     monkeypatch.setattr(tune, "run", lambda _, how: heard.append(how.storage))
     monkeypatch.setattr(worker, "run", lambda how: heard.append(how.storage))
-    monkeypatch.setattr(doctor, "run", lambda *, storage: heard.append(storage) or doctor.Diagnosis("", is_well=True))
+    monkeypatch.setattr(
+        doctor, "run", lambda *, storage: heard.append(storage) or doctor.Diagnosis("", is_well=True)
+    )
     monkeypatch.setenv("RAREFLOW_STORAGE", told)
     defaults = {name: str(spec["default"]) for name, spec in ENTRY_POINTS[entry_point]["parameters"].items()}
     values = defaults | ({"storage": given} if given else {})
